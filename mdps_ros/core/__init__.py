@@ -1,0 +1,1 @@
+"""Pure torch maths: beliefs, kernel mixtures, resampling, filtering, estimates."""
