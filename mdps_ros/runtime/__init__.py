@@ -1,0 +1,1 @@
+"""Real-time logic without ROS: events in, outputs out. Node and bag replay share it."""

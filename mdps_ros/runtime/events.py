@@ -1,0 +1,79 @@
+"""What a session is told. Stamps are integer nanoseconds of the messages, never arrival times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OdometryEvent:
+    """One odometry sample.
+
+    Attributes:
+        stamp_ns: measurement time.
+        T_odom_base: (3,) float64 x m, y m, yaw rad of the base in the odometry frame.
+    """
+
+    stamp_ns: int
+    T_odom_base: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinholeCamera:
+    """Rectified pinhole intrinsics, pixels; pixel centres at integer coordinates."""
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthImageEvent:
+    """One rectified depth image.
+
+    Attributes:
+        stamp_ns: exposure time.
+        depth: (height, width) float32 m along the optical axis; NaN where there is none.
+        camera: intrinsics of this image.
+        T_base_camera: (4, 4) float64, base <- optical frame (x right, y down, z forward).
+    """
+
+    stamp_ns: int
+    depth: NDArray[np.float32]
+    camera: PinholeCamera
+    T_base_camera: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitialPoseEvent:
+    """A pose somebody believes in; the filter restarts around it.
+
+    Attributes:
+        stamp_ns: time the pose is valid at; 0 means now, that is, the newest odometry.
+        T_map_base: (3,) float64 x m, y m, yaw rad.
+        covariance: (3, 3) float64 of (x, y, yaw); zeros are floored.
+    """
+
+    stamp_ns: int
+    T_map_base: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalStartEvent:
+    """Forget the pose and start over the whole map.
+
+    Attributes:
+        heading: (mean rad, standard deviation rad) ccw from east, or None when unknown.
+    """
+
+    heading: tuple[float, float] | None = None
+
+
+Event = OdometryEvent | DepthImageEvent | InitialPoseEvent | GlobalStartEvent

@@ -1,0 +1,97 @@
+"""What a session answers with; notes (mdps_ros.notes.Note) come in the same stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdps_ros.notes import Note
+
+
+class State(Enum):
+    """How much the session knows about the pose; values equal LocalizerStatus.msg."""
+
+    UNINITIALIZED = 0  # no odometry yet
+    GLOBAL = 1  # no hypothesis holds the mass a claim needs
+    TRACKING = 2  # the top hypothesis is claimed
+    AMBIGUOUS = 3  # was tracking; the mass has split since
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """One hypothesis.
+
+    Attributes:
+        T_map_base: (3,) float64 mean x m, y m, yaw rad (circular).
+        covariance: (3, 3) float64 within the hypothesis.
+        mass: share of the belief, 0..1.
+    """
+
+    T_map_base: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    mass: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoseEstimate:
+    """The belief after one update, summarised.
+
+    Attributes:
+        stamp_ns: time of the frame that caused the update.
+        T_map_base: (3,) float64 mean of the top hypothesis.
+        covariance: (3, 3) float64 of the whole belief about that mean: honest when multi-modal.
+        modes: hypotheses by falling mass.
+        state: how much is known.
+        particles: number of particles.
+        effective_particles: 1 / sum of squared weights.
+        travelled: metres since the start of this belief.
+        scale: (mean, standard deviation) of the odometer scale error.
+        yaw_bias: (mean, standard deviation) rad/s.
+        measurements: names of the models that scored this frame.
+    """
+
+    stamp_ns: int
+    T_map_base: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    modes: tuple[Mode, ...]
+    state: State
+    particles: int
+    effective_particles: float
+    travelled: float
+    scale: tuple[float, float]
+    yaw_bias: tuple[float, float]
+    measurements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformEstimate:
+    """map -> odom at a frame's stamp; only given while the state is TRACKING.
+
+    Attributes:
+        stamp_ns: time of the frame.
+        T_map_odom: (3,) float64 x m, y m, yaw rad.
+    """
+
+    stamp_ns: int
+    T_map_odom: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticleSnapshot:
+    """The particles of one belief.
+
+    Attributes:
+        stamp_ns: time of the frame.
+        poses: (N, 3) float32 x m, y m, yaw rad in the map frame.
+        weights: (N,) float32, summing to one.
+    """
+
+    stamp_ns: int
+    poses: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+Output = PoseEstimate | TransformEstimate | ParticleSnapshot | Note
