@@ -25,6 +25,7 @@ LAYERS: tuple[str, ...] = (
     "water",
     "rail",
     "barrier",  # walls, fences, hedges
+    "free",  # floor known to be free, of an occupancy map; OSM maps leave it zero
 )
 """Raster layers, in channel order."""
 

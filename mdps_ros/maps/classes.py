@@ -39,7 +39,7 @@ _BARRIER = {
 }
 _AREAS: Mapping[tuple[str, str], str] = MappingProxyType(
     {
-        **{("natural", value): "tree" for value in ("wood",)},
+        ("natural", "wood"): "tree",
         ("landuse", "forest"): "tree",
         **{("natural", value): "water" for value in ("water", "bay")},
         ("waterway", "riverbank"): "water",
@@ -79,7 +79,7 @@ _TREE_ROW = 4.0
 
 
 def number(text: str | None) -> float | None:
-    """Read an OSM measure: `6`, `6.5 m`, `6,5`, `20'`, or the first of `3;4`. None if unreadable."""
+    """Read an OSM measure: `6`, `6.5 m`, `6,5`, `20'`, the first of `3;4`; else None."""
     if text is None:
         return None
     text = text.split(";")[0].strip().lower().replace(",", ".")

@@ -10,10 +10,13 @@ from mdps_ros.maps.city import city_map
 from mdps_ros.maps.errors import MapError
 from mdps_ros.maps.geodesy import GeoAnchor
 from mdps_ros.maps.map import Map
+from mdps_ros.maps.nav2 import grid_map
 from mdps_ros.maps.osm import SUFFIXES
 
 OSM_RESOLUTION = 0.5
 MAX_EXTENT = 100_000.0
+_YAML = (".yaml", ".yml")
+_IMAGES = (".pgm", ".png", ".bmp", ".jpg", ".jpeg")
 
 
 def load_map(
@@ -44,6 +47,15 @@ def load_map(
         raise MapError("no map source given; name a file, a folder or one of " + _names())
     paths = [path for item in sources for path in _resolve(item)]
     name = _title(sources)
+    if any(path.suffix.lower() in _YAML for path in paths):
+        if len(paths) > 1:
+            raise MapError(f"{name}: an occupancy map cannot be merged; load one YAML alone")
+        if anchor is not None:
+            raise MapError(f"{name}: an occupancy map has its own frame; leave the anchor out")
+        return grid_map(paths[0], resolution=resolution)
+    for path in paths:
+        if path.suffix.lower() in _IMAGES:
+            raise MapError(f"{path}: an image alone is no map; name the YAML file beside it")
     return city_map(
         paths,
         name=name,

@@ -106,7 +106,7 @@ def _read_merged(paths: Sequence[Path]) -> OsmData:
         reader = osmium.MergeInputReader()
         for path in paths:
             try:
-                reader.add_file(str(path))
+                reader.add_buffer(path.read_bytes(), _format(path) or _format_by_name(path))
             except (RuntimeError, ValueError) as error:
                 raise _corrupt(path, error) from error
         writer = osmium.WriteHandler(str(merged))
@@ -119,13 +119,14 @@ def _read_one(path: Path, named: Path) -> OsmData:
     ways: dict[int, OsmWay] = {}
     areas: dict[int, OsmArea] = {}
     points: dict[int, OsmPoint] = {}
-    processor = (
-        osmium.FileProcessor(str(path))
-        .with_areas()
-        .with_locations()
-        .with_filter(osmium.filter.EmptyTagFilter())
-    )
+    item: Any  # osmium's classes share no base
     try:
+        processor = (
+            osmium.FileProcessor(osmium.io.File(str(path), _format(path)))
+            .with_areas()
+            .with_locations()
+            .with_filter(osmium.filter.EmptyTagFilter())
+        )
         for item in processor:
             if item.is_way():
                 ways[item.id] = _way(item)
@@ -141,6 +142,19 @@ def _read_one(path: Path, named: Path) -> OsmData:
         areas=tuple(areas[key] for key in sorted(areas)),
         points=tuple(points[key] for key in sorted(points)),
     )
+
+
+def _format(path: Path) -> str:
+    """libosmium's name of the format by content; empty where only the file's name can tell."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return "osm"
+    return "pbf" if b"OSMHeader" in head else ""
+
+
+def _format_by_name(path: Path) -> str:
+    return "".join(path.suffixes[-2:]).removeprefix(".")
 
 
 def _way(way: Any) -> OsmWay:

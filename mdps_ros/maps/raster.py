@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import shapely
+import shapely  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from mdps_ros.core.mapdata import LAYERS, Bounds, RasterTile
@@ -171,11 +171,13 @@ def fill_edges(
     sign = np.where(end[edge, 1] > start[edge, 1], 1.0, -1.0)
     steps = np.bincount(row * (columns + 1) + column, sign, rows * (columns + 1))
     winding = np.cumsum(steps.reshape(rows, columns + 1)[:, :columns], axis=1)
-    return (winding != 0.0).astype(np.uint8)
+    filled: NDArray[np.uint8] = (winding != 0.0).astype(np.uint8)
+    return filled
 
 
 def _ranges(first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.int64]:
     """Concatenate arange(first[i], first[i] + count[i])."""
     ends = np.cumsum(count)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(first - (ends - count), count)
+    indices: NDArray[np.int64] = np.arange(total) + np.repeat(first - (ends - count), count)
+    return indices

@@ -1,9 +1,10 @@
 """Drivable road network from OSM ways.
 
 Which ways count as drivable: every kind of ROAD_KINDS (and its links) that lies under the open
-sky. `access=private`, `destination`, `customers` and the like stay, since cars are met there and
-a localiser must not be blind to them; only an explicit `no` for motor traffic, by the most
-specific of the access tags, takes a way out. A road in an open cut (negative layer, no tunnel) stays.
+sky. `access=private`, `destination`, even `access=no` (closed to the public) stay, since their
+owners' cars are met there and a prior that is blind to them cannot be mended later; only an
+explicit `no` for motor traffic, by the most specific tag, takes a way out. A road in an open cut
+(negative layer, no tunnel) stays.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from mdps_ros.core.mapdata import ROAD_KINDS, RoadNetwork
 from mdps_ros.maps.classes import Tags, number, out_of_sight, road_kind
 from mdps_ros.maps.osm import OsmWay
 
-_ACCESS = ("motorcar", "motor_vehicle", "vehicle", "access")  # most specific first
+_MOTOR_ACCESS = ("motorcar", "motor_vehicle", "vehicle")  # most specific first
 
 # Carriageway width in metres where neither `width` nor `lanes` says it: (two-way, oneway).
-# Lane widths of 3.0-3.75 m by kind; the 2026 lanes/width tags of the bundled extracts agree.
+# Two lanes (one where oneway, two on trunk, primary and motorway) of 3.0-3.75 m, and margins.
 _DEFAULT_WIDTH = {
     "motorway": (14.0, 8.5),
     "trunk": (10.0, 7.5),
@@ -80,7 +81,7 @@ def is_drivable(tags: Tags) -> bool:
     """True for a road that cars may use (see the module's text)."""
     if road_kind(tags) is None or tags.get("area") == "yes":
         return False
-    access = next((tags[key] for key in _ACCESS if key in tags), "yes")
+    access = next((tags[key] for key in _MOTOR_ACCESS if key in tags), "yes")
     if access == "no":
         return False
     open_cut = {key: value for key, value in tags.items() if key != "layer"}
@@ -136,7 +137,8 @@ def build_network(roads: Sequence[RoadWay], points: Sequence[NDArray[np.float64]
 
 def empty_network() -> RoadNetwork:
     """A network without segments."""
-    return _frozen(*(np.zeros((0, 2)),) * 2, *(np.zeros(0),) * 5)
+    ends, nodes = np.zeros((0, 2)), np.zeros(0, np.int64)
+    return _frozen(ends, ends, np.zeros(0), np.zeros(0, np.bool_), nodes, nodes, nodes)
 
 
 def _frozen(
