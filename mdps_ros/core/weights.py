@@ -1,0 +1,69 @@
+"""Particle weights, in the log domain only."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class DegenerateWeightsError(ValueError):
+    """Weights that cannot be normalised: a NaN, a +inf, or no particle with any mass."""
+
+
+def normalise(
+    log_weights: Float[Tensor, "B N"],
+) -> tuple[Float[Tensor, "B N"], Float[Tensor, " B"]]:
+    """Splits unnormalised log-weights into normalised ones and their log-sum (the log-evidence).
+
+    Raises:
+        DegenerateWeightsError: on NaN or +inf (with batch row and particle), or if every weight
+            of a row is -inf.
+    """
+    log_evidence = torch.logsumexp(log_weights, dim=-1)
+    if not bool(torch.isfinite(log_evidence).all()):
+        _explain(log_weights.detach())
+    return log_weights - log_evidence.unsqueeze(-1), log_evidence
+
+
+def _explain(log_weights: Tensor) -> None:
+    broken = torch.isnan(log_weights) | torch.isposinf(log_weights)
+    if bool(broken.any()):
+        row, particle = (int(i) for i in broken.nonzero()[0])
+        raise DegenerateWeightsError(
+            f"log-weight of batch row {row}, particle {particle} is "
+            f"{float(log_weights[row, particle])}; the model's log-likelihood must be a number"
+        )
+    row = int(torch.isneginf(log_weights).all(dim=-1).nonzero()[0])
+    raise DegenerateWeightsError(
+        f"all weights of batch row {row} are zero; bound the measurement model's likelihood below "
+        "or draw the particles anew"
+    )
+
+
+def uniform(batch: int, count: int, like: Tensor) -> Float[Tensor, "B N"]:
+    """Equal normalised log-weights on the device and in the dtype of `like`."""
+    return torch.full((batch, count), -math.log(count), device=like.device, dtype=like.dtype)
+
+
+def effective_size(log_weights: Float[Tensor, "B N"]) -> Float[Tensor, " B"]:
+    """1 / sum w^2 of normalised weights: N when uniform, 1 when one particle has all the mass."""
+    return torch.exp(-torch.logsumexp(2.0 * log_weights, dim=-1))
+
+
+def moments(
+    values: Float[Tensor, "B N D"], log_weights: Float[Tensor, "B N"]
+) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D D"]]:
+    """Weighted mean and covariance of vectors without angles (poses: `estimates.moments`)."""
+    weights = log_weights.exp()
+    mean = (weights.unsqueeze(1) @ values).squeeze(1)
+    return mean, scatter(values - mean.unsqueeze(1), weights)
+
+
+def scatter(
+    deviations: Float[Tensor, "B N D"], weights: Float[Tensor, "B N"]
+) -> Float[Tensor, "B D D"]:
+    """sum_i w_i d_i d_i^T."""
+    return (deviations * weights.unsqueeze(-1)).mT @ deviations
