@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from mdps_ros.evaluation import metrics
 
 
@@ -33,7 +34,8 @@ def test_errors_leave_their_arguments_alone():
     truth, estimate = np.zeros((2, 3)), np.full((2, 3), 7.0)
     metrics.nees(estimate, truth, np.tile(np.eye(3), (2, 1, 1)))
     metrics.errors(estimate, truth)
-    assert (truth == 0.0).all() and (estimate == 7.0).all()
+    assert (truth == 0.0).all()
+    assert (estimate == 7.0).all()
 
 
 def test_run_that_is_right_from_the_start_converges_at_once():

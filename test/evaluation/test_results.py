@@ -3,10 +3,11 @@
 import io
 import json
 
-import mdps_ros
 import pytest
-from mdps_ros.evaluation import results
 from rich.console import Console
+
+import mdps_ros
+from mdps_ros.evaluation import results
 
 
 def rows_of_five_seeds():
@@ -39,7 +40,8 @@ def test_summary_gives_no_median_when_half_of_the_seeds_have_no_value():
     assert row["error_m"] is None
     assert row["error_m_min"] == 1.0
     alone = results.summary_row(rows[1:], "s")
-    assert alone["error_m_min"] is None and alone["error_m_nulls"] == 1
+    assert alone["error_m_min"] is None
+    assert alone["error_m_nulls"] == 1
 
 
 def test_document_names_what_when_and_where(tmp_path):
@@ -52,7 +54,8 @@ def test_document_names_what_when_and_where(tmp_path):
     assert read["version"] == mdps_ros.__version__
     assert read["rows"] == rows
     assert read["machine"]["cores"] >= 1
-    assert read["machine"]["cpu"] and read["machine"]["torch"]
+    assert read["machine"]["cpu"]
+    assert read["machine"]["torch"]
 
 
 def test_not_a_number_never_reaches_a_file(tmp_path):
