@@ -1,0 +1,177 @@
+"""Session outputs -> ROS messages. Pure functions of values; stamps are those of the inputs."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import (
+    Pose,
+    PoseArray,
+    PoseStamped,
+    PoseWithCovarianceStamped,
+    TransformStamped,
+)
+from nav_msgs.msg import OccupancyGrid, Path
+from numpy.typing import NDArray
+from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs_py import point_cloud2
+from std_msgs.msg import Header
+from tf_transformations import quaternion_from_euler
+
+from mdps_ros.core.mapdata import RasterTile
+from mdps_ros.msg import Hypothesis, HypothesisArray, LocalizerStatus
+from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
+
+FREE_LAYERS = ("road_major", "road_minor", "service", "parking")
+OCCUPIED_LAYERS = ("building", "barrier", "water")
+
+
+def header(stamp_ns: int, frame: str) -> Header:
+    """Header with a stamp in nanoseconds."""
+    sec, nanosec = divmod(stamp_ns, 1_000_000_000)
+    return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame)
+
+
+def planar_pose(T: NDArray[np.floating]) -> Pose:
+    """Pose of (3,) x m, y m, yaw rad; z, roll and pitch are zero."""
+    made = Pose()
+    made.position.x, made.position.y = float(T[0]), float(T[1])
+    x, y, z, w = quaternion_from_euler(0.0, 0.0, float(T[2]))
+    made.orientation.x, made.orientation.y = float(x), float(y)
+    made.orientation.z, made.orientation.w = float(z), float(w)
+    return made
+
+
+def full_covariance(planar: NDArray[np.float64]) -> list[float]:
+    """Row-major 6 x 6 (x y z roll pitch yaw) of a (3, 3) covariance of (x, y, yaw)."""
+    full = np.zeros((6, 6))
+    full[np.ix_((0, 1, 5), (0, 1, 5))] = planar
+    return [float(value) for value in full.ravel()]
+
+
+def pose_message(estimate: PoseEstimate, frame: str) -> PoseWithCovarianceStamped:
+    """Mean of the top hypothesis with the covariance of the whole belief."""
+    made = PoseWithCovarianceStamped(header=header(estimate.stamp_ns, frame))
+    made.pose.pose = planar_pose(estimate.T_map_base)
+    made.pose.covariance = full_covariance(estimate.covariance)
+    return made
+
+
+def pose_stamped(estimate: PoseEstimate, frame: str) -> PoseStamped:
+    """The pose alone, as an element of a path."""
+    stamped = header(estimate.stamp_ns, frame)
+    return PoseStamped(header=stamped, pose=planar_pose(estimate.T_map_base))
+
+
+def path_message(poses: Sequence[PoseStamped]) -> Path:
+    """A path with the stamp and frame of its newest pose; `poses` is not empty."""
+    return Path(header=poses[-1].header, poses=list(poses))
+
+
+def hypotheses_message(estimate: PoseEstimate, ids: Sequence[int], frame: str) -> HypothesisArray:
+    """All modes; `ids` holds one number per mode that stays with it from frame to frame."""
+    made = HypothesisArray(header=header(estimate.stamp_ns, frame))
+    for mode, number in zip(estimate.modes, ids, strict=True):
+        item = Hypothesis(share=float(mode.mass), id=int(number))
+        item.pose.pose = planar_pose(mode.T_map_base)
+        item.pose.covariance = full_covariance(mode.covariance)
+        made.hypotheses.append(item)
+    return made
+
+
+def status_message(
+    estimate: PoseEstimate | None,
+    *,
+    stamp_ns: int,
+    frame: str,
+    map_id: str,
+    frames_used: int,
+    frames_dropped: int,
+) -> LocalizerStatus:
+    """How things stand after a frame; without an estimate the state is UNINITIALIZED.
+
+    States go by name: the numbers of `State` and of LocalizerStatus.msg need not agree.
+    """
+    made = LocalizerStatus(header=header(stamp_ns, frame), map_id=map_id)
+    made.frames_used, made.frames_dropped = frames_used, frames_dropped
+    made.state = getattr(LocalizerStatus, State.UNINITIALIZED.name)
+    if estimate is None:
+        return made
+    made.state = getattr(LocalizerStatus, estimate.state.name)
+    made.particles = int(estimate.particles)
+    made.effective_particles = float(estimate.effective_particles)
+    made.travelled_m = float(estimate.travelled)
+    covariance = estimate.covariance
+    if estimate.modes:
+        made.top_mass = float(estimate.modes[0].mass)
+        covariance = estimate.modes[0].covariance
+    made.sigma_position_m = float(max(np.linalg.eigvalsh(covariance[:2, :2])[-1], 0.0) ** 0.5)
+    made.sigma_yaw_rad = float(max(covariance[2, 2], 0.0) ** 0.5)
+    return made
+
+
+def transform_message(
+    estimate: TransformEstimate, frame: str, child: str, tolerance_s: float
+) -> TransformStamped:
+    """The transform map -> odom, stamped `tolerance_s` ahead: it holds until the next one."""
+    stamp_ns = estimate.stamp_ns + round(tolerance_s * 1e9)
+    made = TransformStamped(header=header(stamp_ns, frame), child_frame_id=child)
+    pose = planar_pose(estimate.T_map_odom)
+    made.transform.translation.x = pose.position.x
+    made.transform.translation.y = pose.position.y
+    made.transform.rotation = pose.orientation
+    return made
+
+
+def thin(snapshot: ParticleSnapshot, limit: int) -> ParticleSnapshot:
+    """At most `limit` particles, evenly picked; their weights sum to one again."""
+    count = len(snapshot.poses)
+    if count <= limit:
+        return snapshot
+    kept = np.linspace(0, count - 1, limit).round().astype(np.int64)
+    weights = snapshot.weights[kept]
+    total = weights.sum()
+    weights = weights / total if total > 0.0 else np.full_like(weights, 1.0 / limit)
+    return ParticleSnapshot(stamp_ns=snapshot.stamp_ns, poses=snapshot.poses[kept], weights=weights)
+
+
+def cloud_message(snapshot: ParticleSnapshot, frame: str) -> PointCloud2:
+    """Particles as a cloud with float32 fields x, y, z (zero), yaw and weight."""
+    names = ("x", "y", "z", "yaw", "weight")
+    fields = [
+        PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+        for i, name in enumerate(names)
+    ]
+    x, y, yaw = snapshot.poses.T
+    points = np.stack([x, y, np.zeros_like(x), yaw, snapshot.weights], axis=1).astype(np.float32)
+    return point_cloud2.create_cloud(header(snapshot.stamp_ns, frame), fields, points)
+
+
+def pose_array_message(snapshot: ParticleSnapshot, frame: str) -> PoseArray:
+    """Particles as poses."""
+    made = PoseArray(header=header(snapshot.stamp_ns, frame))
+    made.poses = [planar_pose(pose) for pose in snapshot.poses]
+    return made
+
+
+def grid_message(tile: RasterTile, frame: str) -> OccupancyGrid:
+    """The map as RViz and Nav2 read it: 0 road, 100 obstacle or water, -1 other ground."""
+    rows, columns = tile.layers.shape[1:]
+    cells = np.full((rows, columns), -1, dtype=np.int8)
+    for name in FREE_LAYERS:
+        cells[tile.layer(name) > 0] = 0
+    for name in OCCUPIED_LAYERS:
+        cells[tile.layer(name) > 0] = 100
+    cells[(tile.layer("road_major") | tile.layer("road_minor")) > 0] = 0  # bridges over water
+    made = OccupancyGrid(header=header(0, frame))
+    made.info.resolution = float(tile.resolution)
+    made.info.width, made.info.height = columns, rows
+    made.info.origin.position.x, made.info.origin.position.y = map(float, tile.origin)
+    made.info.origin.orientation.w = 1.0
+    data = array.array("b")
+    data.frombytes(cells.tobytes())
+    made.data = data
+    return made

@@ -1,0 +1,100 @@
+"""Settings as ROS parameters: declared with type, range and meaning, read back in one go."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from mdps_ros.settings import Settings, SettingsError, describe, with_values
+
+
+def descriptor(value: Any, info: Mapping[str, Any]) -> ParameterDescriptor:
+    """What `ros2 param describe` shows and rclpy enforces for one setting.
+
+    Args:
+        value: default; its type decides the type of the parameter.
+        info: metadata of the field, see `mdps_ros.settings.setting`.
+    """
+    unit = f" Unit: {info['unit']}." if info["unit"] else ""
+    made = ParameterDescriptor(description=info["doc"] + unit)
+    made.additional_constraints = "read when the node is configured; set it before"
+    if info["choices"]:
+        made.additional_constraints += "; one of " + ", ".join(info["choices"])
+    if info["low"] is None or info["high"] is None:
+        return made
+    if isinstance(value, float):
+        low, high = float(info["low"]), float(info["high"])
+        made.floating_point_range = [FloatingPointRange(from_value=low, to_value=high, step=0.0)]
+    else:
+        low, high = int(info["low"]), int(info["high"])
+        made.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+    return made
+
+
+def declare(node: Node) -> None:
+    """Declare every setting; values from the launch file or YAML are taken where given.
+
+    Raises:
+        SettingsError: an unknown name, a wrong type or a value out of range was given.
+    """
+    _refuse_unknown(node)
+    for name, value, info in describe(Settings()):
+        try:
+            node.declare_parameter(name, value, descriptor(value, info))
+        except InvalidParameterTypeException as error:
+            wanted = type(value).__name__
+            hint = " such as 2.0, not 2" if wanted == "float" else ""
+            raise SettingsError(f"parameter {name} must be a {wanted}{hint}") from error
+        except InvalidParameterValueException as error:
+            raise SettingsError(f"parameter {name}: {error}") from error
+
+
+def read(node: Node) -> Settings:
+    """Settings as the parameters now say.
+
+    Raises:
+        SettingsError: values contradict each other or a word is not one of the choices.
+    """
+    values = {name: node.get_parameter(name).value for name, _, _ in describe(Settings())}
+    return with_values(Settings(), values)
+
+
+def judge(parameters: list[Parameter[Any]], configured: bool) -> SetParametersResult:
+    """Answer to an attempt at setting parameters while the node runs.
+
+    Args:
+        parameters: what somebody wants to set.
+        configured: whether settings have been read; they are fixed from then on.
+    """
+    known = {name for name, _, _ in describe(Settings())}
+    wanted = {p.name: p.value for p in parameters if p.name in known}
+    if wanted and configured:
+        reason = f"{next(iter(wanted))} is fixed while the node is configured; cleanup first"
+        return SetParametersResult(successful=False, reason=reason)
+    try:
+        for name, value in wanted.items():
+            with_values(Settings(), {name: value})
+    except SettingsError as error:
+        return SetParametersResult(successful=False, reason=str(error))
+    return SetParametersResult(successful=True)
+
+
+def _refuse_unknown(node: Node) -> None:
+    """Raise on overrides in our sections that no setting has: rclpy drops them in silence."""
+    known = [name for name, _, _ in describe(Settings())]
+    sections = {name.split(".")[0] for name in known}
+    for name in getattr(node, "_parameter_overrides", {}):
+        if name.split(".")[0] in sections and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise SettingsError(f"unknown parameter {name}; did you mean {near}?")

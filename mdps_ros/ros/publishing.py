@@ -1,0 +1,106 @@
+"""Publishes what a session answers: one publisher per output of the topics table."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from geometry_msgs.msg import PoseStamped
+from rclpy.lifecycle import LifecycleNode
+from tf2_ros import TransformBroadcaster
+
+from mdps_ros.core.mapdata import RasterTile
+from mdps_ros.ros import convert, topics
+from mdps_ros.runtime.mode_ids import ModeIds
+from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
+from mdps_ros.settings import Settings
+
+PATH_POSES = 2000
+
+
+class Publishing:
+    """The node's lifecycle publishers and what they need to remember.
+
+    Args:
+        node: owner of the publishers.
+        settings: frames and limits.
+        map_id: content hash of the map.
+    """
+
+    def __init__(self, node: LifecycleNode, settings: Settings, map_id: str) -> None:
+        self._node = node
+        self._settings = settings
+        self._map_id = map_id
+        self._publishers: dict[str, Any] = {
+            topic.name: node.create_lifecycle_publisher(topic.type, topic.name, topic.qos())
+            for topic in topics.OUTPUTS
+        }
+        self._broadcaster = TransformBroadcaster(node)
+        self._ids = ModeIds(settings.estimate)
+        self._path: deque[PoseStamped] = deque(maxlen=PATH_POSES)
+        self._estimate: PoseEstimate | None = None
+
+    def destroy(self) -> None:
+        """Give the publishers back."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._node.destroy_publisher(self._broadcaster.pub_tf)
+
+    def map(self, tile: RasterTile) -> None:
+        """Latch the map."""
+        self._send(topics.MAP, convert.grid_message(tile, self._frame))
+
+    def restart(self) -> None:
+        """Begin a new path: the belief was replaced."""
+        self._path.clear()
+
+    def pose(self, estimate: PoseEstimate) -> None:
+        """Publish pose and hypotheses, and the path while tracking."""
+        self._estimate = estimate
+        self._send(topics.POSE, convert.pose_message(estimate, self._frame))
+        ids = self._ids.assign(estimate.modes)
+        self._send(topics.HYPOTHESES, convert.hypotheses_message(estimate, ids, self._frame))
+        if estimate.state is State.TRACKING:
+            self._path.append(convert.pose_stamped(estimate, self._frame))
+        if self._path and self._wanted(topics.PATH):
+            self._send(topics.PATH, convert.path_message(self._path))
+
+    def transform(self, estimate: TransformEstimate, odom_frame: str) -> None:
+        """Broadcast map -> odom, unless `node.publish_tf` is off."""
+        if self._settings.node.publish_tf:
+            ahead = self._settings.node.transform_tolerance
+            message = convert.transform_message(estimate, self._frame, odom_frame, ahead)
+            self._broadcaster.sendTransform(message)
+
+    def particles(self, snapshot: ParticleSnapshot) -> None:
+        """Publish the particles to those who listen."""
+        wanted = [t for t in (topics.PARTICLE_CLOUD, topics.PARTICLES) if self._wanted(t)]
+        if not wanted:
+            return
+        thinned = convert.thin(snapshot, self._settings.node.cloud_particles)
+        if topics.PARTICLE_CLOUD in wanted:
+            self._send(topics.PARTICLE_CLOUD, convert.cloud_message(thinned, self._frame))
+        if topics.PARTICLES in wanted:
+            self._send(topics.PARTICLES, convert.pose_array_message(thinned, self._frame))
+
+    def status(self, stamp_ns: int, used: int, dropped: int) -> None:
+        """Publish how things stand after a frame."""
+        message = convert.status_message(
+            self._estimate,
+            stamp_ns=stamp_ns,
+            frame=self._frame,
+            map_id=self._map_id,
+            frames_used=used,
+            frames_dropped=dropped,
+        )
+        self._send(topics.STATUS, message)
+
+    @property
+    def _frame(self) -> str:
+        return self._settings.frames.map
+
+    def _wanted(self, topic: topics.Topic) -> bool:
+        return bool(self._publishers[topic.name].get_subscription_count())
+
+    def _send(self, topic: topics.Topic, message: Any) -> None:
+        self._publishers[topic.name].publish(message)

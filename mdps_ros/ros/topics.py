@@ -1,0 +1,98 @@
+"""Every topic of the node in one table: name, type, quality of service and meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
+from nav_msgs.msg import OccupancyGrid, Odometry, Path
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from tf2_msgs.msg import TFMessage
+
+from mdps_ros.msg import HypothesisArray, LocalizerStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. Names are relative: they follow the node's namespace and remappings.
+
+    Attributes:
+        name: topic name.
+        type: message class.
+        depth: messages kept for a slow partner.
+        meaning: one sentence for people.
+        out: whether the node publishes it.
+        latched: transient local, that is, late partners get the last messages too.
+        sensor: best effort unless `node.image_reliable` is set.
+    """
+
+    name: str
+    type: Any
+    depth: int
+    meaning: str
+    out: bool = True
+    latched: bool = False
+    sensor: bool = False
+
+    @property
+    def type_name(self) -> str:
+        """Name as `ros2 topic` prints it, e.g. nav_msgs/msg/Odometry."""
+        return f"{self.type.__module__.split('.')[0]}/msg/{self.type.__name__}"
+
+    def qos(self, image_reliable: bool = False) -> QoSProfile:
+        """The profile; `image_reliable` is the parameter `node.image_reliable`."""
+        best_effort = self.sensor and not image_reliable
+        reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if self.latched else DurabilityPolicy.VOLATILE
+        return QoSProfile(depth=self.depth, reliability=reliability, durability=durability)
+
+    @property
+    def qos_text(self) -> str:
+        """The profile in words."""
+        reliability = "best effort (reliable: `node.image_reliable`)" if self.sensor else "reliable"
+        return f"{reliability}, {'latched, ' if self.latched else ''}depth {self.depth}"
+
+
+# fmt: off
+ODOMETRY = Topic("odom", Odometry, 2000,
+    "Vehicle pose in the odometry frame; any rate above that of the images.", out=False)
+IMAGE = Topic("image", Image, 100,
+    "Rectified depth: 32FC1 in metres or 16UC1 in millimetres.", out=False, sensor=True)
+CAMERA_INFO = Topic("camera_info", CameraInfo, 100,
+    "Intrinsics of `image`: P, or K where P is zero.", out=False, sensor=True)
+INITIAL_POSE = Topic("initialpose", PoseWithCovarianceStamped, 10,
+    "Restart around this pose (RViz `2D Pose Estimate`); map frame only.", out=False)
+POSE = Topic("pose", PoseWithCovarianceStamped, 1,
+    "Mean of the heaviest hypothesis, covariance of the whole belief about it.", latched=True)
+PARTICLE_CLOUD = Topic("particle_cloud", PointCloud2, 5,
+    "Particles as float32 x, y, z, yaw, weight; made only when somebody listens.")
+PARTICLES = Topic("particles", PoseArray, 5,
+    "The same particles as poses, without weights; made only when somebody listens.")
+PATH = Topic("path", Path, 1,
+    "Poses while tracking, the newest 2000; made only when somebody listens.")
+HYPOTHESES = Topic("hypotheses", HypothesisArray, 100,
+    "All places where the vehicle may be, heaviest first.")
+STATUS = Topic("status", LocalizerStatus, 100,
+    "State, particles, spread, frame counts; at activation and once per frame.", latched=True)
+MAP = Topic("map", OccupancyGrid, 1,
+    "0 road, 100 building, barrier or water, -1 other ground.", latched=True)
+TF = Topic("/tf", TFMessage, 100,
+    "map -> odom while tracking; a camera's place is read from /tf and /tf_static.")
+# fmt: on
+
+INPUTS: tuple[Topic, ...] = (ODOMETRY, IMAGE, CAMERA_INFO, INITIAL_POSE)
+OUTPUTS: tuple[Topic, ...] = (POSE, PARTICLE_CLOUD, PARTICLES, PATH, HYPOTHESES, STATUS, MAP)
+TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, TF)
+"""The whole table."""
+
+
+def markdown() -> str:
+    """The table as Markdown, for the README (a test keeps the two equal)."""
+    lines = ["| Topic | Type | Direction | QoS | Meaning |", "|---|---|---|---|---|"]
+    for topic in TOPICS:
+        way = "out" if topic.out else "in"
+        cells = (f"`{topic.name}`", f"`{topic.type_name}`", way, topic.qos_text, topic.meaning)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
