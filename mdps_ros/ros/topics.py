@@ -74,7 +74,7 @@ PATH = Topic("path", Path, 1,
     "Poses while tracking, the newest 2000; made only when somebody listens.")
 HYPOTHESES = Topic("hypotheses", HypothesisArray, 100,
     "All places where the vehicle may be, heaviest first.")
-STATUS = Topic("status", LocalizerStatus, 100,
+STATUS = Topic("status", LocalizerStatus, 1,
     "State, particles, spread, frame counts; at activation and once per frame.", latched=True)
 MAP = Topic("map", OccupancyGrid, 1,
     "0 road, 100 building, barrier or water, -1 other ground.", latched=True)

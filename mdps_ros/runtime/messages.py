@@ -87,7 +87,7 @@ def depth_image(msg: Any) -> NDArray[np.float32] | Note:
         )
     rows = np.frombuffer(msg.data, dtype=np.uint8).reshape(height, step)
     raw = np.ascontiguousarray(rows[:, : width * kind.itemsize]).view(kind)
-    depth = raw.astype(np.float32) * np.float32(metres)
+    depth: NDArray[np.float32] = raw.astype(np.float32) * np.float32(metres)
     depth[~(np.isfinite(depth) & (depth > 0.0))] = np.nan
     return depth
 

@@ -1,0 +1,74 @@
+"""What the player shows and keeps: a progress line, and one JSON line per answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mdps_ros.ros.play_source import StoredDrive
+from mdps_ros.runtime.record import Row
+
+
+class PlayView:
+    """Context manager around one playing of a bag.
+
+    Args:
+        drive: what is played; gives length and truth.
+        shown: whether to show progress: a live line on a terminal, else ten plain lines.
+        record: file for the answers, or None.
+    """
+
+    def __init__(self, drive: StoredDrive, shown: bool, record: Path | None) -> None:
+        self._drive = drive
+        self._record = record
+        self._file: IO[str] | None = None
+        self._console = Console(stderr=True)
+        self._plain = shown and not self._console.is_terminal
+        self._tenth = 0
+        self._words = "waiting"
+        self._bar = Progress(
+            TextColumn("{task.completed:.0f} s"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not shown or self._plain,
+        )
+        self._task = self._bar.add_task(self._words, total=drive.length_s)
+
+    def __enter__(self) -> PlayView:
+        """Open the file and the progress line."""
+        if self._record is not None:
+            self._record.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._record.open("w", encoding="utf-8")
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Close both."""
+        self._bar.stop()
+        if self._file is not None:
+            self._file.close()
+
+    def time(self, since_s: float) -> None:
+        """Say how far the bag has been played, seconds."""
+        self._bar.update(self._task, completed=since_s)
+        tenth = int(10 * since_s / max(self._drive.length_s, 1e-9))
+        if self._plain and tenth > self._tenth:
+            self._tenth = tenth
+            self._console.print(f"{since_s:.0f} of {self._drive.length_s:.0f} s: {self._words}")
+
+    def answer(self, row: Row) -> None:
+        """Keep and show one answer of the node."""
+        if self._file is not None:
+            self._file.write(json.dumps(row) + "\n")
+        error = self._drive.error(row["stamp_ns"], *row["pose"][:2])
+        words = [f"{row['travelled_m']:.0f} m", row["state"].lower()]
+        words += [f"top {row['modes'][0]['mass']:.2f}"] if row["modes"] else []
+        words += [f"off by {error:.1f} m"] if error is not None else []
+        self._words = ", ".join(words)
+        self._bar.update(self._task, description=self._words)
