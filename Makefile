@@ -13,9 +13,8 @@ WORKERS ?= 2
 BIN := .venv/bin
 OUT := out
 
-# Images need a larger shared-memory segment than the default; Humble and Jazzy read the second.
+# Images need a larger shared-memory segment than the default; see the file.
 export FASTDDS_DEFAULT_PROFILES_FILE := $(CURDIR)/config/fastdds.xml
-export FASTRTPS_DEFAULT_PROFILES_FILE := $(CURDIR)/config/fastdds.xml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint clean
