@@ -20,6 +20,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from sensor_msgs_py import point_cloud2
 from std_msgs.msg import Header
 from tf_transformations import quaternion_from_euler
+from visualization_msgs.msg import Marker, MarkerArray
 
 from mdps_ros.core.mapdata import RasterTile
 from mdps_ros.msg import Hypothesis, HypothesisArray, LocalizerStatus
@@ -79,6 +80,30 @@ def hypotheses_message(estimate: PoseEstimate, ids: Sequence[int], frame: str) -
         item.pose.pose = planar_pose(mode.T_map_base)
         item.pose.covariance = full_covariance(mode.covariance)
         made.hypotheses.append(item)
+    return made
+
+
+def markers_message(estimate: PoseEstimate, frame: str) -> MarkerArray:
+    """For each mode an arrow, its 2-sigma ellipse and its share; removes those of before."""
+    made = MarkerArray(markers=[Marker(action=Marker.DELETEALL)])
+    for mode in estimate.modes:
+        x, y, yaw = (float(value) for value in mode.T_map_base)
+        spread, axes = np.linalg.eigh(mode.covariance[:2, :2])
+        long, short = (max(4.0 * float(v) ** 0.5, 0.1) for v in np.maximum(spread[::-1], 0.0))
+        turn = float(np.arctan2(axes[1, 1], axes[0, 1]))
+        for kind, heading, size in (
+            (Marker.ARROW, yaw, (6.0, 1.5, 0.5)),
+            (Marker.CYLINDER, turn, (long, short, 0.1)),
+            (Marker.TEXT_VIEW_FACING, 0.0, (0.0, 0.0, 4.0)),
+        ):
+            marker = Marker(header=header(estimate.stamp_ns, frame), type=kind)
+            marker.id, marker.ns = len(made.markers), "hypotheses"
+            marker.pose = planar_pose(np.array([x, y, heading]))
+            marker.scale.x, marker.scale.y, marker.scale.z = size
+            marker.color.r, marker.color.g, marker.color.b = 0.9, 0.3, 0.1
+            marker.color.a = 0.2 + 0.6 * float(min(mode.mass, 1.0))
+            marker.text = f"{100.0 * mode.mass:.0f} %"
+            made.markers.append(marker)
     return made
 
 

@@ -60,6 +60,8 @@ class Publishing:
         self._send(topics.POSE, convert.pose_message(estimate, self._frame))
         ids = self._ids.assign(estimate.modes)
         self._send(topics.HYPOTHESES, convert.hypotheses_message(estimate, ids, self._frame))
+        if self._wanted(topics.MARKERS):
+            self._send(topics.MARKERS, convert.markers_message(estimate, self._frame))
         if estimate.state is State.TRACKING:
             self._path.append(convert.pose_stamped(estimate, self._frame))
         if self._path and self._wanted(topics.PATH):

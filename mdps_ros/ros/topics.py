@@ -10,6 +10,7 @@ from nav_msgs.msg import OccupancyGrid, Odometry, Path
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import MarkerArray
 
 from mdps_ros.msg import HypothesisArray, LocalizerStatus
 
@@ -74,6 +75,8 @@ PATH = Topic("path", Path, 1,
     "Poses while tracking, the newest 2000; made only when somebody listens.")
 HYPOTHESES = Topic("hypotheses", HypothesisArray, 100,
     "All places where the vehicle may be, heaviest first.")
+MARKERS = Topic("hypothesis_markers", MarkerArray, 5,
+    "The hypotheses for RViz: arrow, 2-sigma ellipse, share; made only when somebody listens.")
 STATUS = Topic("status", LocalizerStatus, 1,
     "State, particles, spread, frame counts; at activation and once per frame.", latched=True)
 MAP = Topic("map", OccupancyGrid, 1,
@@ -83,7 +86,9 @@ TF = Topic("/tf", TFMessage, 100,
 # fmt: on
 
 INPUTS: tuple[Topic, ...] = (ODOMETRY, IMAGE, CAMERA_INFO, INITIAL_POSE)
-OUTPUTS: tuple[Topic, ...] = (POSE, PARTICLE_CLOUD, PARTICLES, PATH, HYPOTHESES, STATUS, MAP)
+OUTPUTS: tuple[Topic, ...] = (
+    POSE, PARTICLE_CLOUD, PARTICLES, PATH, HYPOTHESES, MARKERS, STATUS, MAP
+)  # fmt: skip
 TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, TF)
 """The whole table."""
 

@@ -1,0 +1,62 @@
+"""Starts the localization node, plays a bag to it, and ends with the bag.
+
+ros2 launch mdps_ros replay.launch.py bag:=DRIVE map:=helsinki record:=answers.jsonl
+"""
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    Shutdown,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
+from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription
+
+ARGUMENTS = {
+    "bag": (None, "rosbag2 folder or .mcap file with odom, image, camera_info, tf_static"),
+    "map": ("", "map file (.osm, .osm.pbf, nav2 YAML), helsinki or suburb"),
+    "rate": ("1.0", "times real time; 0 is as fast as the node can"),
+    "record": ("", "write one JSON line per answer to this file"),
+    "namespace": ("", "namespace of both nodes and their topics"),
+    "rviz": ("false", "start RViz, where it is installed"),
+}
+
+
+def player(context: LaunchContext) -> list[Node]:
+    """The player; it waits for the node and ends the launch."""
+    arguments = [LaunchConfiguration("bag"), "--rate", LaunchConfiguration("rate")]
+    arguments += ["--lossless", "--progress"]
+    if LaunchConfiguration("record").perform(context):
+        arguments += ["--record", LaunchConfiguration("record")]
+    node = Node(
+        package="mdps_ros",
+        executable="play_bag",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=arguments,
+        output="screen",
+        on_exit=[Shutdown(reason="the bag has been played")],
+    )
+    return [node]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, node and player."""
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    localization = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(
+            PathJoinSubstitution([ThisLaunchFileDir(), "localization.launch.py"])
+        ),
+        launch_arguments={
+            "map": LaunchConfiguration("map"),
+            "namespace": LaunchConfiguration("namespace"),
+            "rviz": LaunchConfiguration("rviz"),
+            "image_reliable": "true",
+        }.items(),
+    )
+    return LaunchDescription([*arguments, localization, OpaqueFunction(function=player)])
