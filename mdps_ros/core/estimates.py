@@ -16,6 +16,9 @@ from mdps_ros.core.weights import normalise, scatter
 # cell) leave at least half of it in one cell of some grid.
 _SHIFTS = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5))
 
+# Slots per grid. Larger tables collide less but take longer to search for each mode.
+_MAXIMUM_TABLE = 1 << 18
+
 
 def moments(
     poses: Float[Tensor, "B N 3"], log_weights: Float[Tensor, "B N"]
@@ -35,9 +38,9 @@ def _weighted_moments(
 
 
 def pose_difference(
-    poses: Float[Tensor, "*B N 3"], reference: Float[Tensor, "*B M 3"]
-) -> Float[Tensor, "*B N 3"]:
-    """Componentwise difference with the yaw wrapped to (-pi, pi]."""
+    poses: Float[Tensor, "*_ 3"], reference: Float[Tensor, "*_ 3"]
+) -> Float[Tensor, "*_ 3"]:
+    """Componentwise difference with the yaw wrapped to (-pi, pi]; leading axes broadcast."""
     difference = poses - reference
     return torch.cat((difference[..., :2], angles.wrap(difference[..., 2:])), dim=-1)
 
@@ -81,7 +84,7 @@ def _row_modes(
     radius_yaw: float,
 ) -> Modes:
     """Modes of one batch row, without the batch axis."""
-    table = table_size(len(poses))
+    table = min(table_size(len(poses)), _MAXIMUM_TABLE)
     slots = torch.stack(
         [
             PoseGrid(2.0 * radius_m, 2.0 * radius_yaw, shift).slots(poses, table) + grid * table
@@ -90,37 +93,80 @@ def _row_modes(
     )
     mass = weights.new_zeros(len(_SHIFTS) * table)
     mass.index_add_(0, slots.reshape(-1), weights.repeat(len(_SHIFTS)))
-    x, y, yaw = (column.contiguous() for column in poses.unbind(-1))
-
-    def members(centre: Tensor) -> Tensor:
-        near = (x - centre[0]).square() + (y - centre[1]).square() <= radius_m**2
-        index = near.nonzero().squeeze(-1)
-        return index[angles.wrap(yaw[index] - centre[2]).abs() <= radius_yaw]
-
+    columns = poses.T.contiguous()
     left = weights.clone()
     found = []
     for _ in range(count):
+        heaviest = _heaviest(mass, slots, left, table)
+        if heaviest is None:
+            break
+        seed = columns[:, heaviest]
+        index, offset = _members(columns, seed, radius_m, radius_yaw)
+        centre, _, _ = _describe(seed, offset, left[index])
+        index, offset = _members(columns, centre, radius_m, radius_yaw)
+        taken = left[index]
+        found.append(_describe(centre, offset, taken))
+        mass.index_add_(0, slots[:, index].reshape(-1), taken.neg().repeat(len(_SHIFTS)))
+        left[index] = 0.0
+        if 2 * len(index) > len(left):  # so that all shrinking together costs O(N)
+            alive = left.nonzero().squeeze(-1)
+            columns, slots, left = columns[:, alive], slots[:, alive], left[alive]
+    return _padded(found, count, weights)
+
+
+def _heaviest(
+    mass: Float[Tensor, " S"], slots: Int[Tensor, "G N"], left: Float[Tensor, " N"], table: int
+) -> Tensor | None:
+    """Index of the heaviest particle in the heaviest cell; None if no particle has weight.
+
+    Cells in which only rounding is left are emptied on the way.
+    """
+    while bool(left.any()):
         best = mass.argmax()
         cell = (slots[best // table] == best).nonzero().squeeze(-1)
-        seed = poses[cell[left[cell].argmax()]]
-        centre, _, _ = _describe(poses, left, members(seed))
-        inside = members(centre)
-        found.append(_describe(poses, left, inside))
-        mass.index_add_(0, slots[:, inside].reshape(-1), -left[inside].repeat(len(_SHIFTS)))
-        left[inside] = 0.0
-    means, covariances, masses = (torch.stack(parts) for parts in zip(*found, strict=True))
-    order = masses.argsort(descending=True, stable=True)
-    return Modes(means[order], covariances[order], masses[order])
+        inside = left[cell]
+        if bool(inside.any()):
+            return cell[inside.argmax()]
+        mass[best] = 0.0
+    return None
+
+
+def _padded(found: list[tuple[Tensor, Tensor, Tensor]], count: int, like: Tensor) -> Modes:
+    """The modes sorted by mass, and mass 0 with NaN moments for those that were not found."""
+    means = like.new_full((count, 3), torch.nan)
+    covariances = like.new_full((count, 3, 3), torch.nan)
+    masses = like.new_zeros(count)
+    for rank, (mean, covariance, mass) in enumerate(sorted(found, key=lambda m: -float(m[2]))):
+        means[rank], covariances[rank], masses[rank] = mean, covariance, mass
+    return Modes(means, covariances, masses)
+
+
+def _members(
+    columns: Float[Tensor, "3 N"], centre: Float[Tensor, " D"], radius_m: float, radius_yaw: float
+) -> tuple[Int[Tensor, " I"], Float[Tensor, "3 I"]]:
+    """Indices of the particles within the radii of the centre, and how they differ from it."""
+    x, y = columns[0] - centre[0], columns[1] - centre[1]
+    near = (x.square() + y.square() <= radius_m**2).nonzero().squeeze(-1)
+    yaw = angles.wrap(columns[2, near] - centre[2])
+    aligned = (yaw.abs() <= radius_yaw).nonzero().squeeze(-1)
+    index = near[aligned]
+    return index, torch.stack((x[index], y[index], yaw[aligned]))
 
 
 def _describe(
-    poses: Float[Tensor, "N 3"], left: Float[Tensor, " N"], index: Int[Tensor, " I"]
+    centre: Float[Tensor, " D"], offset: Float[Tensor, "3 I"], taken: Float[Tensor, " I"]
 ) -> tuple[Float[Tensor, " D"], Float[Tensor, "D D"], Float[Tensor, ""]]:
-    """Moments and mass of the chosen particles; NaN moments where no mass is left."""
-    weights = left[index]
-    mass = weights.sum()
-    mean, covariance = _weighted_moments(poses[index].unsqueeze(0), (weights / mass).unsqueeze(0))
-    return mean[0], covariance[0], mass
+    """Moments and mass of a mode's members.
+
+    Offsets in yaw are less than half a turn, so they are averaged as they are.
+    """
+    mass = taken.sum()
+    weights = taken / mass
+    shift = offset @ weights
+    centred = offset - shift.unsqueeze(-1)
+    mean = centre + shift
+    mean = torch.cat((mean[:2], angles.wrap(mean[2:])))
+    return mean, (centred * weights) @ centred.mT, mass
 
 
 def mixture_modes(
@@ -140,17 +186,21 @@ def mixture_modes(
         is left.
     """
     remaining = belief
-    batch = belief.poses.shape[0]
-    rows = torch.arange(batch, device=belief.poses.device)
+    rows = torch.arange(belief.poses.shape[0], device=belief.poses.device)
+    alive = torch.ones_like(rows, dtype=torch.bool)
     axes = torch.tensor(radius, device=belief.poses.device, dtype=belief.poses.dtype)
     poses, densities = [], []
     for _ in range(count):
         points, _ = mixture.sample(remaining, draws, stratified, generator)
         best = points[rows, mixture.log_prob(remaining, points).argmax(-1)]
         density = mixture.log_prob(belief, best.unsqueeze(1)).squeeze(1)
-        poses.append(torch.cat((best[:, :2], angles.wrap(best[:, 2:])), dim=-1))
-        densities.append(density)
+        wrapped = torch.cat((best[:, :2], angles.wrap(best[:, 2:])), dim=-1)
+        poses.append(torch.where(alive.unsqueeze(-1), wrapped, torch.nan))
+        densities.append(torch.where(alive, density, -torch.inf))
         distance = pose_difference(belief.poses, best.unsqueeze(1)) / axes
         left = remaining.log_weights.masked_fill(distance.square().sum(-1) <= 1.0, -torch.inf)
+        alive = alive & torch.isfinite(left).any(-1)
+        # a row that has run out keeps its weights, so that it can still be drawn from
+        left = torch.where(alive.unsqueeze(-1), left, remaining.log_weights)
         remaining = remaining._replace(log_weights=normalise(left)[0])
     return torch.stack(poses, dim=1), torch.stack(densities, dim=1)

@@ -18,21 +18,21 @@ from torch import Tensor
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
-def concentration(bandwidth: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
+def concentration(bandwidth: Float[Tensor, "*_"]) -> Float[Tensor, "*_"]:
     """Von Mises kappa of an angular bandwidth (rad^2; sqrt(bandwidth) is about its sigma)."""
     return 1.0 / (bandwidth + 1e-8)
 
 
 def gaussian_log_prob(
-    difference: Float[Tensor, "*axes"], sigma: Float[Tensor, "*axes"]
-) -> Float[Tensor, "*axes"]:
+    difference: Float[Tensor, "*_"], sigma: Float[Tensor, "*_"]
+) -> Float[Tensor, "*_"]:
     """Log of N(difference; 0, sigma^2)."""
     return -0.5 * (difference / sigma).square() - sigma.log() - 0.5 * _LOG_2PI
 
 
 def von_mises_log_prob(
-    difference: Float[Tensor, "*axes"], kappa: Float[Tensor, "*axes"]
-) -> Float[Tensor, "*axes"]:
+    difference: Float[Tensor, "*_"], kappa: Float[Tensor, "*_"]
+) -> Float[Tensor, "*_"]:
     """Log of exp(kappa cos(difference)) / (2 pi I0(kappa)), per rad; finite for every kappa."""
     exponent = -2.0 * kappa * (0.5 * difference).sin().square()
     log_i0e: Tensor = torch.special.i0e(kappa).log()
@@ -40,8 +40,8 @@ def von_mises_log_prob(
 
 
 def sample_von_mises(
-    kappa: Float[Tensor, "*axes"], shape: tuple[int, ...], generator: torch.Generator
-) -> Float[Tensor, "*axes"]:
+    kappa: Float[Tensor, "*_"], shape: tuple[int, ...], generator: torch.Generator
+) -> Float[Tensor, "*_"]:
     """Exact draws of a von Mises angle about zero, rad in [-pi, pi], without gradient.
 
     Best and Fisher (Applied Statistics 28, 1979): rejection from a wrapped Cauchy, here by

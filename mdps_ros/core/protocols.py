@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +11,7 @@ from torch import Tensor
 from mdps_ros.core.types import Resampled, StateTree
 
 
+@runtime_checkable
 class StateSpaceModel(Protocol):
     """Prior, motion and measurement of one system."""
 
@@ -35,6 +36,7 @@ class StateSpaceModel(Protocol):
         ...
 
 
+@runtime_checkable
 class Resampler(Protocol):
     """Turns N weighted particles into `count` others that stand for the same distribution."""
 
@@ -49,6 +51,7 @@ class Resampler(Protocol):
         ...
 
 
+@runtime_checkable
 class IndexScheme(Protocol):
     """Chooses `count` particle indices with E[number of i] = count * weight of i."""
 

@@ -9,15 +9,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.utils._pytree import tree_map
-from typing_extensions import Self
 
 
 @runtime_checkable
 class ParticleTree(Protocol):
     """A tree that knows which of its tensors have the particle axis and which are shared."""
 
-    def gather_particles(self, index: Int[Tensor, "B M"]) -> Self:
-        """The tree of the chosen particles; shared tensors are passed on as they are."""
+    def gather_particles(self, index: Int[Tensor, "B M"]) -> Any:
+        """A tree of the same type with the chosen particles; shared tensors as they are."""
         ...
 
 

@@ -22,10 +22,12 @@ def normalise(
         DegenerateWeightsError: on NaN or +inf (with batch row and particle), or if every weight
             of a row is -inf.
     """
-    log_evidence = torch.logsumexp(log_weights, dim=-1)
-    if not bool(torch.isfinite(log_evidence).all()):
+    top = log_weights.detach().amax(dim=-1, keepdim=True)
+    relative = log_weights - top  # first, so that float32 keeps the differences of large values
+    log_sum = torch.logsumexp(relative, dim=-1, keepdim=True)
+    if not bool(torch.isfinite(log_sum).all()):
         _explain(log_weights.detach())
-    return log_weights - log_evidence.unsqueeze(-1), log_evidence
+    return relative - log_sum, (top + log_sum).squeeze(-1)
 
 
 def _explain(log_weights: Tensor) -> None:
