@@ -31,7 +31,7 @@ demo: setup  ## a simulated drive through a real city, localized live by the nod
 	@ROS_LOG_DIR=$(CURDIR)/$(OUT)/ros_log $(BIN)/mdps demo $(ARGS)
 
 test: setup  ## all tests
-	@ROS_LOG_DIR=$(CURDIR)/$(OUT)/ros_log ROS_PYTHON_CHECK_FIELDS=1 \
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} ROS_LOG_DIR=$(CURDIR)/$(OUT)/ros_log ROS_PYTHON_CHECK_FIELDS=1 \
 	  $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: setup  ## style, types and layers
