@@ -18,8 +18,8 @@ def missing() -> list[str]:
     version = sys.version_info[:2]
     if version < OLDEST_PYTHON:
         lines.append(
-            f"Python {version[0]}.{version[1]} is too old, 3.10 or newer is needed: install python3 "
-            "(Debian 12, Ubuntu 22.04 or later) or name one with `make PYTHON=...`"
+            f"Python {version[0]}.{version[1]} is too old, 3.10 or newer is needed: "
+            "install python3 (Debian 12, Ubuntu 22.04 or later) or name one with `make PYTHON=...`"
         )
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         lines.append("the Python module venv (with ensurepip) is missing: install python3-venv")
