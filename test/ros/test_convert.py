@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sensor_msgs_py import point_cloud2
+
+from mdps_ros.core.mapdata import LAYERS, RasterTile
+from mdps_ros.msg import LocalizerStatus
+from mdps_ros.ros import convert
+from mdps_ros.runtime.outputs import (
+    Mode,
+    ParticleSnapshot,
+    PoseEstimate,
+    State,
+    TransformEstimate,
+)
+from mdps_ros.runtime.record import LiveRecord, row_of
+
+STAMP = 1_700_000_000_987_654_321
+COVARIANCE = np.array([[4.0, 1.0, 0.1], [1.0, 9.0, 0.2], [0.1, 0.2, 0.5]])
+
+
+def estimate(state: State = State.TRACKING) -> PoseEstimate:
+    modes = (
+        Mode(T_map_base=np.array([1.0, 2.0, 3.0]), covariance=COVARIANCE / 4, mass=0.7),
+        Mode(T_map_base=np.array([-9.0, 5.0, -1.0]), covariance=COVARIANCE, mass=0.2),
+    )
+    return PoseEstimate(
+        stamp_ns=STAMP,
+        T_map_base=modes[0].T_map_base,
+        covariance=COVARIANCE,
+        modes=modes,
+        state=state,
+        particles=1234,
+        effective_particles=617.5,
+        travelled=88.25,
+        scale=(0.0, 0.01),
+        yaw_bias=(0.0, 0.01),
+        measurements=("road",),
+    )
+
+
+def status(value: PoseEstimate | None) -> LocalizerStatus:
+    return convert.status_message(
+        value, stamp_ns=STAMP, frame="map", map_id="abc", frames_used=7, frames_dropped=2
+    )
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_an_estimate_survives_the_way_through_messages(state: State) -> None:
+    value, record = estimate(state), LiveRecord()
+    record.pose(convert.pose_message(value, "map"))
+    record.hypotheses(convert.hypotheses_message(value, [4, 5], "map"))
+    row, wanted = record.status(status(value)), row_of(value)
+    assert row is not None
+    for got, meant in zip(row["modes"], wanted["modes"], strict=True):
+        np.testing.assert_allclose(got["pose"], meant["pose"], atol=1e-12)
+        np.testing.assert_array_equal(got["covariance"], meant["covariance"])
+        assert got["mass"] == meant["mass"]
+    np.testing.assert_array_equal(row["covariance"], wanted["covariance"])
+    for key in ("stamp_ns", "state", "particles", "effective_particles", "travelled_m"):
+        assert row[key] == wanted[key]
+
+
+def test_status_tells_the_spread_of_the_heaviest_mode() -> None:
+    message = status(estimate())
+    largest = np.linalg.eigvalsh(COVARIANCE[:2, :2] / 4)[-1]
+    assert message.sigma_position_m == pytest.approx(math.sqrt(largest))
+    assert message.sigma_yaw_rad == pytest.approx(math.sqrt(0.5 / 4))
+    assert (message.top_mass, message.frames_used, message.frames_dropped) == (0.7, 7, 2)
+    assert message.map_id == "abc"
+
+
+def test_status_before_any_estimate_is_uninitialized() -> None:
+    assert status(None).state == LocalizerStatus.UNINITIALIZED
+
+
+def test_covariance_leaves_z_roll_and_pitch_zero() -> None:
+    full = np.array(convert.pose_message(estimate(), "map").pose.covariance).reshape(6, 6)
+    np.testing.assert_array_equal(full[np.ix_([0, 1, 5], [0, 1, 5])], COVARIANCE)
+    assert not full[2:5].any()
+    assert not full[:, 2:5].any()
+
+
+def test_transform_is_stamped_ahead_by_the_tolerance() -> None:
+    value = TransformEstimate(stamp_ns=STAMP, T_map_odom=np.array([3.0, -4.0, math.pi / 2]))
+    message = convert.transform_message(value, "map", "odom", 0.1)
+    assert message.header.frame_id == "map"
+    assert message.child_frame_id == "odom"
+    assert message.header.stamp.sec * 10**9 + message.header.stamp.nanosec == STAMP + 10**8
+    assert message.transform.translation.y == -4.0
+    assert message.transform.rotation.z == pytest.approx(math.sqrt(0.5))
+
+
+def snapshot(count: int) -> ParticleSnapshot:
+    poses = np.arange(3 * count, dtype=np.float32).reshape(count, 3)
+    weights = np.arange(1, count + 1, dtype=np.float32)
+    return ParticleSnapshot(stamp_ns=STAMP, poses=poses, weights=weights / weights.sum())
+
+
+def test_cloud_carries_yaw_and_weight() -> None:
+    value = snapshot(10)
+    message = convert.cloud_message(value, "map")
+    points = point_cloud2.read_points(message, field_names=["x", "y", "z", "yaw", "weight"])
+    for index, name in enumerate(("x", "y", "yaw")):
+        np.testing.assert_array_equal(points[name], value.poses[:, index])
+    np.testing.assert_array_equal(points["weight"], value.weights)
+    np.testing.assert_array_equal(points["z"], 0.0)
+
+
+def test_thinning_keeps_both_ends_and_normalised_weights() -> None:
+    value, thinned = snapshot(1001), convert.thin(snapshot(1001), 11)
+    assert len(thinned.poses) == 11
+    np.testing.assert_array_equal(thinned.poses, value.poses[::100])
+    assert thinned.weights.sum() == pytest.approx(1.0, abs=1e-6)
+    assert convert.thin(value, 1001) is value
+
+
+def test_pose_array_has_one_pose_per_particle() -> None:
+    message = convert.pose_array_message(snapshot(4), "map")
+    assert [pose.position.y for pose in message.poses] == [1.0, 4.0, 7.0, 10.0]
+
+
+def test_path_has_the_stamp_of_its_newest_pose() -> None:
+    pose = convert.pose_stamped(estimate(), "map")
+    assert convert.path_message([pose, pose]).header.stamp == pose.header.stamp
+
+
+def test_markers_replace_the_old_ones_and_lie_along_the_ellipse() -> None:
+    value = estimate()
+    message = convert.markers_message(value, "map")
+    first, *rest = message.markers
+    assert first.action == first.DELETEALL
+    assert len(rest) == 3 * len(value.modes)
+    ellipse = rest[1]
+    turn = 2.0 * math.atan2(ellipse.pose.orientation.z, ellipse.pose.orientation.w)
+    spread, axes = np.linalg.eigh(value.modes[0].covariance[:2, :2])
+    assert abs(axes[:, 1] @ [math.cos(turn), math.sin(turn)]) == pytest.approx(1.0)
+    assert ellipse.scale.x == pytest.approx(4.0 * math.sqrt(spread[1]))
+    assert ellipse.scale.y == pytest.approx(4.0 * math.sqrt(spread[0]))
+
+
+def test_grid_starts_in_the_south_west_and_knows_roads_and_walls() -> None:
+    layers = np.zeros((len(LAYERS), 2, 3), np.uint8)
+    layers[LAYERS.index("road_minor"), 0, 0] = 1
+    layers[LAYERS.index("building"), 1, 2] = 1
+    tile = RasterTile(layers=layers, origin=(-50.0, 20.0), resolution=2.0)
+    message = convert.grid_message(tile, "map")
+    assert (message.info.width, message.info.height, message.info.resolution) == (3, 2, 2.0)
+    assert (message.info.origin.position.x, message.info.origin.position.y) == (-50.0, 20.0)
+    assert message.data.tolist() == [0, -1, -1, -1, -1, 100]
