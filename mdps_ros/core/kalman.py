@@ -77,10 +77,10 @@ def update(
     residual = y - matvec(H, mean) - d
     whitened = torch.linalg.solve_triangular(chol_y, residual.unsqueeze(-1), upper=False)
     new_mean = mean + (gain @ whitened).squeeze(-1)
-    return new_mean, new_chol, _log_density(whitened.squeeze(-1), chol_y)
+    return new_mean, new_chol, log_density(whitened.squeeze(-1), chol_y)
 
 
-def _log_density(whitened: Float[Tensor, "*_ m"], chol: Float[Tensor, "*_ m m"]) -> Tensor:
+def log_density(whitened: Float[Tensor, "*_ m"], chol: Float[Tensor, "*_ m m"]) -> Tensor:
     """Log N of a residual that was already multiplied by chol^-1."""
     log_scale = chol.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     constant = 0.5 * math.log(2.0 * math.pi) * whitened.shape[-1]

@@ -41,7 +41,7 @@ def _block_log_prob(
     exponent = log_weights.unsqueeze(1)
     for column in range(points.shape[-1]):
         difference = points[:, :, None, column] - centres[:, None, :, column]
-        exponent = exponent - 0.5 * difference.square()
+        exponent = torch.addcmul(exponent, difference, difference, value=-0.5)
     top = exponent.detach().amax(dim=-1, keepdim=True)
     top = top.masked_fill(torch.isneginf(top), 0.0)
     relative = (exponent - top).clamp(min=_LOWEST_EXPONENT)

@@ -1,0 +1,151 @@
+"""A bank of Kalman filters, one per particle: the linear half of a Rao-Blackwellised filter.
+
+Model, given the particle's own (nonlinear) state xi, with noise w ~ N(0, I) common to both rows:
+
+    xi' = f_n(xi) + F_n(xi) z + G_n w
+    z'  = f_l(xi) + F_l(xi) z + G_l w
+    y   = h(xi) + H(xi) z + e,                     z | path of xi ~ N(mean, chol chol^T)
+
+`propagate` is steps 4 and 5 of Algorithm 2 of Hendeby, Karlsson and Gustafsson (EURASIP JASP
+2010:724087): time update of the joint Gaussian, draw of xi', conditioning of z' on the draw. In
+array form, with xi first, one triangularisation does all three: the post-array is the conditioned
+factor, and no inverse is taken. The rest of the filter is `filtering.step`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from mdps_ros.core import kalman
+from mdps_ros.core.tree import gather_axis
+from mdps_ros.core.weights import moments
+
+
+class GaussianBank(NamedTuple):
+    """Means and lower-triangular factors of z.
+
+    `chol` (B, N, L, L) is one factor per particle; (B, 1, L, L) is one for all, which stays one
+    as long as no matrix of the model depends on the particle.
+    """
+
+    mean: Float[Tensor, "B N L"]
+    chol: Float[Tensor, "B S L L"]
+
+    def gather_particles(self, index: Int[Tensor, "B M"]) -> GaussianBank:
+        """The filters of the chosen particles; a common factor is passed on as it is."""
+        chol = self.chol if self.chol.shape[1] == 1 else gather_axis(self.chol, index)
+        return GaussianBank(gather_axis(self.mean, index), chol)
+
+
+class RaoBlackwellState(NamedTuple):
+    """Particles xi = `pose`, each with its Gaussian."""
+
+    pose: Float[Tensor, "B N D"]
+    bank: GaussianBank
+
+
+class Dynamics(NamedTuple):
+    """The model's first two rows at the present xi. Leading axes broadcast to (B, N).
+
+    `noise_n` and `noise_l` are G_n and G_l over the same W columns: noise that enters both rows
+    needs nothing else.
+    """
+
+    offset_n: Float[Tensor, "*_ D"]
+    F_n: Float[Tensor, "*_ D L"]
+    offset_l: Float[Tensor, "*_ L"]
+    F_l: Float[Tensor, "*_ L L"]
+    noise_n: Float[Tensor, "*_ D W"]
+    noise_l: Float[Tensor, "*_ L W"]
+
+
+class _Predicted(NamedTuple):
+    """Joint Gaussian of (xi', z') before the draw: factor [[chol_nn, 0], [cross, chol_ll]]."""
+
+    mean_n: Tensor
+    mean_l: Tensor
+    chol_nn: Tensor
+    cross: Tensor
+    chol_ll: Tensor
+
+
+def _predict(bank: GaussianBank, dynamics: Dynamics) -> _Predicted:
+    width = dynamics.F_n.shape[-2]
+    post = kalman.tria(
+        kalman.block(
+            [
+                [dynamics.F_n @ bank.chol, dynamics.noise_n],
+                [dynamics.F_l @ bank.chol, dynamics.noise_l],
+            ]
+        )
+    )
+    return _Predicted(
+        dynamics.offset_n + kalman.matvec(dynamics.F_n, bank.mean),
+        dynamics.offset_l + kalman.matvec(dynamics.F_l, bank.mean),
+        post[..., :width, :width],
+        post[..., width:, :width],
+        post[..., width:, width:],
+    )
+
+
+def propagate(
+    bank: GaussianBank, dynamics: Dynamics, generator: torch.Generator
+) -> RaoBlackwellState:
+    """Draws xi' from its prediction and conditions z' on it; reparameterised."""
+    predicted = _predict(bank, dynamics)
+    mean = predicted.mean_n
+    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    return RaoBlackwellState(
+        mean + kalman.matvec(predicted.chol_nn, noise),
+        GaussianBank(predicted.mean_l + kalman.matvec(predicted.cross, noise), predicted.chol_ll),
+    )
+
+
+def condition(
+    bank: GaussianBank, dynamics: Dynamics, pose: Float[Tensor, "B N D"]
+) -> tuple[RaoBlackwellState, Float[Tensor, "B N"]]:
+    """The same for a given xi', and its log-density under the prediction.
+
+    For proposals other than the prediction (add the log-density, subtract the proposal's) and
+    for filtering along a known path. The prediction of xi' must not be degenerate.
+    """
+    predicted = _predict(bank, dynamics)
+    residual = (pose - predicted.mean_n).unsqueeze(-1)
+    whitened = torch.linalg.solve_triangular(predicted.chol_nn, residual, upper=False).squeeze(-1)
+    mean = predicted.mean_l + kalman.matvec(predicted.cross, whitened)
+    log_density = kalman.log_density(whitened, predicted.chol_nn)
+    return RaoBlackwellState(pose, GaussianBank(mean, predicted.chol_ll)), log_density
+
+
+def update(
+    bank: GaussianBank,
+    H: Float[Tensor, "*_ M L"],
+    offset: Float[Tensor, "*_ M"],
+    chol_R: Float[Tensor, "*_ M M"],
+    y: Float[Tensor, "B M"],
+) -> tuple[GaussianBank, Float[Tensor, "B N"]]:
+    """Conditions every filter on y = offset + H z + e; leading axes broadcast to (B, N).
+
+    Returns:
+        The bank, and each particle's log p(y | path), which is its log-likelihood.
+    """
+    mean, chol, log_likelihood = kalman.update(
+        bank.mean, bank.chol, H, offset, chol_R, y.unsqueeze(1)
+    )
+    return GaussianBank(mean, chol), log_likelihood
+
+
+def linear_moments(
+    bank: GaussianBank, log_weights: Float[Tensor, "B N"]
+) -> tuple[Float[Tensor, "B L"], Float[Tensor, "B L L"]]:
+    """Mean and covariance of z over all particles: spread of the means plus mean of the spreads."""
+    mean, between = moments(bank.mean, log_weights)
+    weights = log_weights.exp()
+    if bank.chol.shape[1] == 1:
+        weights = weights.sum(-1, keepdim=True)
+    within = (weights[..., None, None] * (bank.chol @ bank.chol.mT)).sum(1)
+    return mean, between + within
