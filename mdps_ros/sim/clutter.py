@@ -42,30 +42,35 @@ def clutter_triangles(
     roads: RoadNetwork,
     buildings: tuple[Building, ...],
     path: NDArray[np.float64],
+    reach: float,
     style: ClutterStyle,
     generator: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Draw parked cars, poles and trees along the roads.
+    """Draw parked cars, poles and trees along the roads around a drive.
 
     Args:
         roads: carriageways; cars stand at the kerb of minor ones, poles and trees behind it.
         buildings: nothing is put inside them.
         path: (P, 2) m, samples (at most 1 m apart) of the line that must stay free.
+        reach: how far from the path's bounding box roads are furnished, m.
         style: densities.
         generator: source of randomness.
 
     Returns:
         (T, 3, 3) m triangles.
     """
-    free = _FreeSpace(buildings, path)
+    low, high = path.min(axis=0) - reach, path.max(axis=0) + reach
+    middle = (roads.start + roads.end) / 2
+    near = ((middle > low) & (middle < high)).all(axis=1)
+    free = _FreeSpace(roads, near, buildings, path)
     share = generator.uniform(*style.car_share)
-    parking = np.isin(roads.kind, [ROAD_KINDS.index(kind) for kind in PARKING_KINDS])
+    parking = near & np.isin(roads.kind, [ROAD_KINDS.index(kind) for kind in PARKING_KINDS])
     parts = [np.zeros((0, 3, 3))]
     cars = _along(roads, parking, CAR_SLOT_M / share, 0.4, generator)
     cars = cars[_apart(cars[:, :2], CAR_SLOT_M)]
     for car in cars[free.allows(cars[:, :2], CAR_WIDTH_M / 2 + 1.2 + style.clearance_m)]:
         parts.append(_car(car[:2], float(car[2]), generator))
-    driven = roads.kind != ROAD_KINDS.index("service")
+    driven = near & (roads.kind != ROAD_KINDS.index("service"))
     poles = _along(roads, driven, style.pole_spacing_m, 1.2, generator)
     for pole in poles[free.allows(poles[:, :2], style.clearance_m)]:
         parts.append(prism(polygon(pole[:2], 0.12, 5), 0.0, generator.uniform(3.0, 8.0)))
@@ -76,16 +81,25 @@ def clutter_triangles(
 
 
 class _FreeSpace:
-    """Where clutter may stand: outside buildings and away from the driven line."""
+    """Where clutter may stand: off the carriageways, outside buildings, away from the path."""
 
-    def __init__(self, buildings: tuple[Building, ...], path: NDArray[np.float64]) -> None:
+    def __init__(
+        self,
+        roads: RoadNetwork,
+        near: NDArray[np.bool_],
+        buildings: tuple[Building, ...],
+        path: NDArray[np.float64],
+    ) -> None:
         self._path = cKDTree(path)
-        self._buildings = shapely.STRtree([shapely.Polygon(b.exterior) for b in buildings])
+        lines = shapely.linestrings(np.stack([roads.start[near], roads.end[near]], axis=1))
+        carriageways = shapely.buffer(lines, roads.width[near] / 2, cap_style="flat")
+        footprints = [shapely.Polygon(b.exterior) for b in buildings]
+        self._solid = shapely.STRtree([*carriageways, *footprints])
 
     def allows(self, xy: NDArray[np.float64], distance: float) -> NDArray[np.bool_]:
-        """(K,) bool: farther than `distance` m from the path and not in a building."""
+        """(K,) bool: farther than `distance` m from the path and on nothing else."""
         clear = np.asarray(self._path.query(xy)[0] > distance)
-        clear[self._buildings.query(shapely.points(xy), predicate="intersects")[0]] = False
+        clear[self._solid.query(shapely.points(xy), predicate="intersects")[0]] = False
         return clear
 
 

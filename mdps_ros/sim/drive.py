@@ -44,7 +44,7 @@ class DriveLimits:
     corner_m: float = 5.0
     wander_m: float = 0.2
     wander_length_m: float = 20.0
-    stop_probability: float = 0.15
+    stop_probability: float = 0.3
     stop_s: tuple[float, float] = (2.0, 4.0)
     stop_before_m: float = 9.0
     stop_spacing_m: float = 100.0

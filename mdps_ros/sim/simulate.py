@@ -134,8 +134,10 @@ def simulate_drive(
     route = random_route(graph, bounds, 1.02 * length + SPARE_ROUTE_M, route_rng, style.route)
     drive = drive_route(route, length, style.limits, drive_rng, start_ns=style.start_ns)
     path = drive.poses[:, :2]
-    solid = city_triangles(buildings, path, 2 * style.camera.range_m)
-    clutter = clutter_triangles(roads, buildings, path, style.clutter, clutter_rng)
+    # Corners of the image see as far again as its middle.
+    reach = 2 * style.camera.range_m
+    solid = city_triangles(buildings, path, reach)
+    clutter = clutter_triangles(roads, buildings, path, reach, style.clutter, clutter_rng)
     period_ns = round(1e9 / style.depth_rate_hz)
     stamps = np.arange(drive.stamps_ns[0], drive.stamps_ns[-1] + 1, period_ns, dtype=np.int64)
     return SimulatedDrive(
