@@ -54,7 +54,7 @@ def step(
     moved = Belief(state, drawn.log_weights)
     weighed, log_evidence = update(moved, inputs.measurement, model)
     ess = weights.effective_size(weighed.log_weights)
-    return weighed, StepInfo(log_evidence, ess, drawn.resampled, drawn.ancestors)
+    return weighed, StepInfo(log_evidence, ess, drawn.resampled, drawn.ancestors, drawn.log_weights)
 
 
 def predict(

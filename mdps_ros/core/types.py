@@ -64,13 +64,15 @@ class StepInfo(NamedTuple):
     """What happened in a step, for people and tests; the next step does not need it.
 
     `log_evidence` is the step's log p(y_t | y_1..t-1) estimate, `ess` the effective number of
-    particles after weighting.
+    particles after weighting. With `predicted_log_weights` the new particles are the predictive
+    belief p(x_t | y_1..t-1), which smoothers need.
     """
 
     log_evidence: Float[Tensor, " B"]
     ess: Float[Tensor, " B"]
     resampled: Bool[Tensor, " B"]
     ancestors: Int[Tensor, "B N"]
+    predicted_log_weights: Float[Tensor, "B N"]
 
 
 class MixtureBelief(NamedTuple):
