@@ -160,9 +160,7 @@ def score(
     """
     known = np.isfinite(truth).all(axis=1)
     if not known.any():
-        raise ValueError(
-            "no estimate falls into the time span of the truth; nothing to score"
-        )
+        raise ValueError("no estimate falls into the time span of the truth; nothing to score")
     travelled, estimate, truth = travelled[known], estimate[known], truth[known]
     top_mass, covariance = top_mass[known], covariance[known]
     error = errors(estimate, truth)
@@ -181,9 +179,7 @@ def score(
     )
 
 
-def _after(
-    error: Errors, nees_value: Floats, frames: NDArray[np.bool_]
-) -> dict[str, float]:
+def _after(error: Errors, nees_value: Floats, frames: NDArray[np.bool_]) -> dict[str, float]:
     """The statistics over the chosen (T,) frames."""
     position = error.position_m[frames]
     return {
@@ -192,9 +188,7 @@ def _after(
         "p95_error_m": float(np.percentile(position, 95)),
         "median_lateral_m": float(np.median(np.abs(error.lateral_m[frames]))),
         "median_longitudinal_m": float(np.median(np.abs(error.longitudinal_m[frames]))),
-        "median_heading_deg": float(
-            np.degrees(np.median(np.abs(error.heading_rad[frames])))
-        ),
+        "median_heading_deg": float(np.degrees(np.median(np.abs(error.heading_rad[frames])))),
         "recall_at_2m": recall_at(position, 2.0),
         "recall_at_5m": recall_at(position, 5.0),
         "consistent_share": float(np.mean(nees_value[frames] <= NEES_95)),

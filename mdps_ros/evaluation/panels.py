@@ -23,7 +23,9 @@ ESTIMATE = "#1259c3"
 TRUTH = "#101418"
 GOOD = "#15803d"
 
-SMALLEST_WINDOW_M = 90.0
+SMALLEST_WINDOW_M = 70.0
+MOST_OF_THE_MAP = 0.6
+"""A window that would show this share of the map's height shows all of it."""
 NICE_LENGTHS_M = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
@@ -39,9 +41,7 @@ def draw_map(axes: Axes, map: Map, window: Bounds, style: Style | None = None) -
     style = style or Style()
     image, extent = render(map, window, style.pixels_max)
     pale = image + (255 - image.astype(np.float32)) * style.fade
-    axes.imshow(
-        pale.astype(np.uint8), extent=extent, interpolation="antialiased", zorder=0
-    )
+    axes.imshow(pale.astype(np.uint8), extent=extent, interpolation="antialiased", zorder=0)
     axes.set_xlim(window.min_x, window.max_x)
     axes.set_ylim(window.min_y, window.max_y)
     axes.set_xticks([])
@@ -75,9 +75,8 @@ def _scale_bar(axes: Axes, window: Bounds) -> None:
     )
     x = window.min_x + 0.03 * window.width
     y = window.min_y + 0.035 * window.height
-    line = {"solid_capstyle": "butt", "zorder": 9}
-    axes.plot([x, x + metres], [y, y], color="white", lw=5, **line)
-    axes.plot([x, x + metres], [y, y], color=INK, lw=2.2, **line)
+    for colour, points in (("white", 5.0), (INK, 2.2)):
+        axes.plot([x, x + metres], [y, y], color=colour, lw=points, zorder=9)
     label = f"{metres} m" if metres < 1000 else f"{metres // 1000} km"
     axes.text(
         x,
@@ -138,14 +137,13 @@ def window_around(points: NDArray[np.float64], bounds: Bounds, aspect: float) ->
     size = np.maximum((high - low) * 1.2, SMALLEST_WINDOW_M)
     height = max(size[1], size[0] / aspect)
     whole = max(bounds.height, bounds.width / aspect)
-    height = min(height, whole)
+    if height > MOST_OF_THE_MAP * whole:
+        height = whole
     half = 0.5 * np.array([aspect * height, height])
     map_low = np.array([bounds.min_x, bounds.min_y])
     map_high = np.array([bounds.max_x, bounds.max_y])
     first, last = map_low + half, map_high - half
-    centre = np.clip(
-        0.5 * (low + high), np.minimum(first, last), np.maximum(first, last)
-    )
+    centre = np.clip(0.5 * (low + high), np.minimum(first, last), np.maximum(first, last))
     centre = np.where(first > last, 0.5 * (map_low + map_high), centre)
     return Bounds(*(centre - half), *(centre + half))
 
@@ -161,13 +159,10 @@ def draw_belief(axes: Axes, map: Map, trace: Trace, index: int, aspect: float) -
     snapshot = trace.snapshots[index]
     frame = frame_of(trace, snapshot)
     poses = snapshot.poses.astype(np.float64)
-    edges = np.quantile(poses[:, :2], [0.01, 0.99], axis=0)
-    corners = [
-        edges,
-        trace.estimate[frame : frame + 1, :2],
-        trace.truth[frame : frame + 1, :2],
-    ]
-    points = np.concatenate(corners)
+    edges = np.quantile(poses[:, :2], [0.05, 0.95], axis=0)
+    # A hypothesis that is nearly dead does not widen the window.
+    alive = trace.modes[frame, trace.mode_mass[frame] >= 0.05, :2]
+    points = np.concatenate([edges, alive, trace.estimate[[frame], :2], trace.truth[[frame], :2]])
     window = window_around(points[np.isfinite(points).all(axis=1)], map.bounds, aspect)
     draw_map(axes, map, window)
     near = window.width < 400.0
@@ -192,9 +187,7 @@ def draw_belief(axes: Axes, map: Map, trace: Trace, index: int, aspect: float) -
 
 def _draw_paths(axes: Axes, trace: Trace, frame: int) -> None:
     """The truth so far, and the estimate as far back as it claimed a pose."""
-    axes.plot(
-        *trace.truth[: frame + 1, :2].T, color=TRUTH, lw=1.6, alpha=0.75, zorder=2
-    )
+    axes.plot(*trace.truth[: frame + 1, :2].T, color=TRUTH, lw=1.6, alpha=0.75, zorder=2)
     claims = trace.top_mass[: frame + 1] >= CLAIM_MASS
     claimed = np.where(claims[:, None], trace.estimate[: frame + 1, :2], np.nan)
     axes.plot(*claimed.T, color=ESTIMATE, lw=1.8, zorder=4)
@@ -205,9 +198,7 @@ def _draw_headings(axes: Axes, poses: NDArray[np.float64], length_m: float) -> N
     ahead = np.stack([np.cos(poses[:, 2]), np.sin(poses[:, 2])], axis=1) * length_m
     strokes = np.stack([poses[:, :2], poses[:, :2] + ahead], axis=1)
     axes.add_collection(
-        LineCollection(
-            list(strokes), colors=PARTICLE, linewidths=0.7, alpha=0.45, zorder=3
-        )
+        LineCollection(list(strokes), colors=PARTICLE, linewidths=0.7, alpha=0.45, zorder=3)
     )
 
 
@@ -216,14 +207,12 @@ def _draw_modes(axes: Axes, trace: Trace, frame: int, window: Bounds) -> None:
     for rank, (mode, mass) in enumerate(
         zip(trace.modes[frame], trace.mode_mass[frame], strict=True)
     ):
-        inside = (
-            window.min_x < mode[0] < window.max_x
-            and window.min_y < mode[1] < window.max_y
-        )
+        inside = window.min_x < mode[0] < window.max_x and window.min_y < mode[1] < window.max_y
         if not (inside and mass >= 0.01):
             continue
         axes.scatter(
-            *mode[:2],
+            mode[0],
+            mode[1],
             s=60 + 500 * mass,
             facecolors="none",
             edgecolors=ESTIMATE,
@@ -278,9 +267,7 @@ def _caption(axes: Axes, trace: Trace, frame: int, particles: int) -> None:
     )
 
 
-def draw_drive(
-    axes: Axes, map: Map, trace: Trace, error: Errors | None, aspect: float
-) -> None:
+def draw_drive(axes: Axes, map: Map, trace: Trace, error: Errors | None, aspect: float) -> None:
     """The whole drive: truth, and the claimed estimates coloured by their error."""
     paths = trace.truth[:, :2] if error is not None else trace.estimate[:, :2]
     window = window_around(paths[np.isfinite(paths).all(axis=1)], map.bounds, aspect)
@@ -290,11 +277,9 @@ def draw_drive(
         path = np.where(claims[:, None], trace.estimate[:, :2], np.nan)
         axes.plot(*path.T, color=ESTIMATE, lw=2.5, zorder=4)
     else:
-        axes.plot(*trace.truth[:, :2].T, color=TRUTH, lw=1.0, ls=(0, (4, 2)), zorder=5)
+        axes.plot(*trace.truth[:, :2].T, color=TRUTH, lw=1.0, ls=(0, (4, 2)), zorder=3)
         _draw_coloured(axes, trace.estimate[:, :2], error.position_m, claims)
-        _draw_pose(
-            axes, trace.truth[np.isfinite(error.position_m)][-1], 0.02 * window.width
-        )
+        _draw_pose(axes, trace.truth[np.isfinite(error.position_m)][-1], 0.02 * window.width)
     attribute(axes, map)
 
 
@@ -312,8 +297,12 @@ def _draw_coloured(
     lines.set_clim(0.0, 5.0)
     lines.set_capstyle("round")
     axes.add_collection(lines)
-    inset = axes.inset_axes((0.70, 0.955, 0.27, 0.018))
-    bar = axes.figure.colorbar(lines, cax=inset, orientation="horizontal", extend="max")
-    bar.set_ticks([0, 1, 2, 3, 4, 5])
-    bar.ax.tick_params(labelsize=7, color=INK, length=2)
-    bar.set_label("error, m", fontsize=7.5, labelpad=1)
+    box = axes.inset_axes((0.66, 0.925, 0.325, 0.065), zorder=8)
+    box.set_facecolor((1.0, 1.0, 1.0, 0.85))
+    box.set_xticks([])
+    box.set_yticks([])
+    box.spines[:].set_visible(False)
+    bar_axes = box.inset_axes((0.05, 0.52, 0.87, 0.24))
+    bar = axes.figure.colorbar(lines, cax=bar_axes, orientation="horizontal", extend="max")
+    bar.set_ticks([0, 1, 2, 3, 4, 5], labels=["0", "1", "2", "3", "4", "5 m"])
+    bar.ax.tick_params(labelsize=7.5, color=INK, length=2, pad=1.5)

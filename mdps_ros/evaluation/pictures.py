@@ -46,27 +46,22 @@ def draw_report(path: Path, trace: Trace, map: Map, title: str) -> None:
     score = trace.score() if trace.has_truth else None
     error = errors(trace.estimate, trace.truth) if trace.has_truth else None
     figure = Figure(figsize=(13.5, 17.6), facecolor="white")
-    canvas = FigureCanvasAgg(figure)
-    head, beliefs, rest = figure.subfigures(
-        3, 1, height_ratios=[0.7, 8.6, 8.3], hspace=0.0
-    )
+    FigureCanvasAgg(figure)
+    rows = figure.add_gridspec(3, 2, height_ratios=[0.7, 8.6, 8.3], hspace=0.0, wspace=0.0)
+    head, beliefs = figure.add_subfigure(rows[0, :]), figure.add_subfigure(rows[1, :])
+    left, right = figure.add_subfigure(rows[2, 0]), figure.add_subfigure(rows[2, 1])
     _headline(head, trace, score, title)
     _beliefs(beliefs, trace, map)
-    left, right = rest.subfigures(1, 2, width_ratios=[1.0, 1.0], wspace=0.0)
     drive = left.add_axes((0.045, 0.06, 0.93, 0.88))
     draw_drive(drive, map, trace, error, aspect=0.93 * 6.75 / (0.88 * 8.3))
-    drive.set_title(
-        "The drive, coloured by error", loc="left", fontsize=11, weight="bold"
-    )
+    drive.set_title("The drive, coloured by error", loc="left", fontsize=11, weight="bold")
     _curves(right, trace, error, score)
-    canvas.print_png(str(path), metadata={"Software": "mdps_ros"})
+    figure.savefig(path, format="png", dpi=100, metadata={"Software": "mdps_ros"})
 
 
 def _headline(figure: SubFigure, trace: Trace, score: Score | None, title: str) -> None:
     figure.text(0.022, 0.58, title, fontsize=17, weight="bold", color=INK, va="center")
-    figure.text(
-        0.022, 0.16, _facts(trace, score), fontsize=11.5, color="#454b52", va="center"
-    )
+    figure.text(0.022, 0.16, _facts(trace, score), fontsize=11.5, color="#454b52", va="center")
     handles = [
         Line2D([], [], color=PARTICLE, marker="o", ls="", ms=5, label="particles"),
         Line2D(
@@ -82,9 +77,7 @@ def _headline(figure: SubFigure, trace: Trace, score: Score | None, title: str) 
         Line2D([], [], color=ESTIMATE, lw=2, label="claimed estimate"),
     ]
     if trace.has_truth:
-        handles.append(
-            Line2D([], [], color=TRUTH, lw=1.6, marker=">", ms=7, label="truth")
-        )
+        handles.append(Line2D([], [], color=TRUTH, lw=1.6, marker=">", ms=7, label="truth"))
     figure.legend(
         handles=handles,
         loc="center right",
@@ -132,9 +125,7 @@ def _beliefs(figure: SubFigure, trace: Trace, map: Map) -> None:
         panel.set_visible(False)
 
 
-def _curves(
-    figure: SubFigure, trace: Trace, error: Errors | None, score: Score | None
-) -> None:
+def _curves(figure: SubFigure, trace: Trace, error: Errors | None, score: Score | None) -> None:
     """Error, sideways error with its band, mass and particle number over distance."""
     axes = figure.subplots(
         4,
@@ -153,14 +144,22 @@ def _curves(
     _sideways_curve(axes[1], trace, error, score)
     _mass_curve(axes[2], trace)
     _particle_curve(axes[3], trace)
+    if score is not None and score.converged_after_m is not None:
+        axes[0].annotate(
+            "converged",
+            (score.converged_after_m, 0.03),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=GOOD,
+        )
     axes[-1].set_xlabel("distance travelled, m", fontsize=9.5)
     axes[-1].set_xlim(0.0, float(trace.travelled[-1]))
     for panel in axes:
         _tidy(panel)
         if score is not None and score.converged_after_m is not None:
-            panel.axvline(
-                score.converged_after_m, color=GOOD, lw=1.2, ls=(0, (4, 2)), zorder=1
-            )
+            panel.axvline(score.converged_after_m, color=GOOD, lw=1.2, ls=(0, (4, 2)), zorder=1)
 
 
 def _tidy(axes: Axes) -> None:
@@ -178,9 +177,7 @@ def _name(axes: Axes, text: str) -> None:
 def _error_curve(axes: Axes, trace: Trace, error: Errors | None) -> None:
     """Position error and twice the claimed standard deviation, logarithmic."""
     _name(axes, "Position error, m")
-    sigma = np.sqrt(
-        np.maximum(trace.covariance[:, 0, 0] + trace.covariance[:, 1, 1], 0.0)
-    )
+    sigma = np.sqrt(np.maximum(trace.covariance[:, 0, 0] + trace.covariance[:, 1, 1], 0.0))
     axes.set_yscale("log")
     axes.fill_between(
         trace.travelled,
@@ -189,7 +186,7 @@ def _error_curve(axes: Axes, trace: Trace, error: Errors | None) -> None:
         color=ESTIMATE,
         alpha=0.13,
         lw=0,
-        label="claimed 2 σ",
+        label="claimed 2 sigma",
     )
     shown = 2 * sigma
     if error is not None:
@@ -199,16 +196,12 @@ def _error_curve(axes: Axes, trace: Trace, error: Errors | None) -> None:
     axes.axhline(CLAIM_RADIUS_M, color=FAINT, lw=0.9, ls=":")
     positive = shown[shown > 0.0]
     low = float(np.quantile(positive, 0.02)) / 2 if len(positive) else 0.1
-    axes.set_ylim(
-        min(max(low, 0.02), 1.0), 1.6 * max(float(shown.max()), CLAIM_RADIUS_M)
-    )
+    axes.set_ylim(min(max(low, 0.02), 1.0), 1.6 * max(float(shown.max()), CLAIM_RADIUS_M))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.legend(loc="upper right", frameon=False, fontsize=8.5, ncols=2)
 
 
-def _sideways_curve(
-    axes: Axes, trace: Trace, error: Errors | None, score: Score | None
-) -> None:
+def _sideways_curve(axes: Axes, trace: Trace, error: Errors | None, score: Score | None) -> None:
     """Signed lateral and longitudinal error after convergence, against the claimed 2 sigma."""
     _name(axes, "Error ahead and to the left after convergence, m")
     if error is None or score is None or score.converged_after_m is None:
@@ -229,7 +222,7 @@ def _sideways_curve(
         color=ESTIMATE,
         alpha=0.16,
         lw=0,
-        label="2 σ to the left",
+        label="2 sigma to the left",
     )
     axes.plot(x, error.longitudinal_m, color="#e08a00", lw=1.1, label="ahead")
     axes.plot(x, error.lateral_m, color=ESTIMATE, lw=1.3, label="left")
@@ -243,9 +236,7 @@ def _sideways_curve(
 def _mass_curve(axes: Axes, trace: Trace) -> None:
     """Share of the belief in the best hypothesis."""
     _name(axes, "Share of the belief in the best hypothesis")
-    axes.fill_between(
-        trace.travelled, 0.0, trace.top_mass, color=PARTICLE, alpha=0.15, lw=0
-    )
+    axes.fill_between(trace.travelled, 0.0, trace.top_mass, color=PARTICLE, alpha=0.15, lw=0)
     axes.plot(trace.travelled, trace.top_mass, color=PARTICLE, lw=1.3)
     axes.axhline(CLAIM_MASS, color=FAINT, lw=0.9, ls=":")
     axes.set_ylim(0.0, 1.04)
@@ -255,10 +246,6 @@ def _particle_curve(axes: Axes, trace: Trace) -> None:
     """Number of particles, logarithmic."""
     _name(axes, "Particles")
     axes.set_yscale("log")
-    axes.plot(
-        trace.travelled, trace.particles, color=INK, lw=1.4, drawstyle="steps-post"
-    )
+    axes.plot(trace.travelled, trace.particles, color=INK, lw=1.4, drawstyle="steps-post")
     axes.set_ylim(trace.particles.min() / 1.6, trace.particles.max() * 1.6)
-    axes.yaxis.set_major_formatter(
-        lambda value, _: f"{value:,.0f}".replace(",", "\u2009")
-    )
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))

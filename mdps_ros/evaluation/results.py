@@ -50,9 +50,7 @@ def _cpu_name() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    names = [
-        line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-    ]
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
@@ -85,9 +83,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         ValueError: a number is NaN or infinite; absent values are None.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def summary_row(rows: Sequence[Row], name: str) -> Row:
@@ -152,7 +148,6 @@ def markdown_table(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
     shown = list(columns) or list(rows[0])
     lines = ["| " + " | ".join(shown) + " |", "|" + " --- |" * len(shown)]
     lines += [
-        "| " + " | ".join(format_value(row.get(column)) for column in shown) + " |"
-        for row in rows
+        "| " + " | ".join(format_value(row.get(column)) for column in shown) + " |" for row in rows
     ]
     return "\n".join(lines) + "\n"

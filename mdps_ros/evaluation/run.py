@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from mdps_ros.evaluation.metrics import Score, score
 from mdps_ros.runtime.outputs import Output, ParticleSnapshot, PoseEstimate, State
+from mdps_ros.runtime.snapshots import SnapshotPicker
 
 Floats = NDArray[np.float64]
 
-SNAPSHOT_PARTICLES = 2000
-"""At most this many particles of a snapshot are kept."""
+
+class RunError(ValueError):
+    """A run gave nothing to evaluate; the text is one line and names the remedy."""
 
 
 class Track:
@@ -27,15 +29,11 @@ class Track:
         """Sort by stamp; of equal stamps the first stays.
 
         Raises:
-            ValueError: lengths differ, or there is no pose at all.
+            RunError: lengths differ, or there is no pose at all.
         """
         if len(stamps_ns) != len(poses) or len(stamps_ns) == 0:
-            raise ValueError(
-                f"{len(stamps_ns)} stamps and {len(poses)} poses make no track"
-            )
-        self.stamps_ns, first = np.unique(
-            np.asarray(stamps_ns, np.int64), return_index=True
-        )
+            raise RunError(f"{len(stamps_ns)} stamps and {len(poses)} poses make no track")
+        self.stamps_ns, first = np.unique(np.asarray(stamps_ns, np.int64), return_index=True)
         self.poses = np.asarray(poses, np.float64)[first]
 
     def at(self, stamps_ns: NDArray[np.int64]) -> Floats:
@@ -43,9 +41,7 @@ class Track:
         seconds = (stamps_ns - self.stamps_ns[0]) * 1e-9
         own = (self.stamps_ns - self.stamps_ns[0]) * 1e-9
         columns = (self.poses[:, 0], self.poses[:, 1], np.unwrap(self.poses[:, 2]))
-        return np.stack(
-            [np.interp(seconds, own, c, np.nan, np.nan) for c in columns], axis=1
-        )
+        return np.stack([np.interp(seconds, own, c, np.nan, np.nan) for c in columns], axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +58,6 @@ class Trace:
         mode_mass: (T, K) share of the belief, 0 where there are fewer.
         states: (T,) uint8, values of `State`.
         particles: (T,) int64 number of particles.
-        scale: (T, 2) mean and standard deviation of the odometer scale error.
         truth: (T, 3) at the stamps; NaN where unknown, all NaN without any.
         snapshots: beliefs at chosen times, thinned, equal weights.
         seconds: wall time of the run, s; None where nobody measured.
@@ -76,7 +71,6 @@ class Trace:
     mode_mass: Floats
     states: NDArray[np.uint8]
     particles: NDArray[np.int64]
-    scale: Floats
     truth: Floats
     snapshots: tuple[ParticleSnapshot, ...]
     seconds: float | None
@@ -102,9 +96,7 @@ class Trace:
         Raises:
             ValueError: no frame has a truth.
         """
-        return score(
-            self.travelled, self.estimate, self.truth, self.top_mass, self.covariance
-        )
+        return score(self.travelled, self.estimate, self.truth, self.top_mass, self.covariance)
 
 
 def collect_trace(
@@ -121,7 +113,7 @@ def collect_trace(
         seconds: wall time, where it is known beforehand; see `dataclasses.replace` otherwise.
 
     Raises:
-        ValueError: there is no estimate among the outputs.
+        RunError: there is no estimate among the outputs.
     """
     estimates: list[PoseEstimate] = []
     snapshots = SnapshotPicker()
@@ -131,7 +123,7 @@ def collect_trace(
         elif isinstance(output, ParticleSnapshot):
             snapshots.offer(output)
     if not estimates:
-        raise ValueError(
+        raise RunError(
             "the run gave no estimate; does the bag hold odometry that moves, and images if the "
             "depth model is on?"
         )
@@ -146,7 +138,6 @@ def collect_trace(
         mode_mass=mass,
         states=np.array([e.state.value for e in estimates], np.uint8),
         particles=np.array([e.particles for e in estimates], np.int64),
-        scale=np.array([e.scale for e in estimates]),
         truth=np.full((len(stamps), 3), np.nan) if truth is None else truth.at(stamps),
         snapshots=snapshots.kept,
         seconds=seconds,
@@ -162,7 +153,7 @@ def tracking_from(trace: Trace) -> float | None:
 def _odometer(travelled: Floats) -> Floats:
     """Travel that a restarted belief counts from zero again, made one rising count."""
     restarts = np.flatnonzero(np.diff(travelled) < 0.0) + 1
-    total = travelled.copy()
+    total: Floats = travelled.copy()
     for frame in restarts:
         total[frame:] += travelled[frame - 1]
     return total
@@ -177,38 +168,3 @@ def _stack_modes(estimates: list[PoseEstimate]) -> tuple[Floats, Floats]:
         for rank, mode in enumerate(estimate.modes):
             poses[frame, rank], mass[frame, rank] = mode.T_map_base, mode.mass
     return poses, mass
-
-
-def thin(
-    snapshot: ParticleSnapshot, count: int = SNAPSHOT_PARTICLES
-) -> ParticleSnapshot:
-    """At most `count` particles of equal weight that stand for the snapshot.
-
-    Systematic draw with the fixed offset one half: no random numbers, equal input gives equal
-    output.
-    """
-    total = np.cumsum(snapshot.weights, dtype=np.float64)
-    count = min(count, len(snapshot.weights))
-    wanted = (np.arange(count) + 0.5) / count * total[-1]
-    chosen = np.searchsorted(total, wanted, side="right").clip(max=len(total) - 1)
-    return ParticleSnapshot(
-        stamp_ns=snapshot.stamp_ns,
-        poses=snapshot.poses[chosen],
-        weights=np.full(count, 1.0 / count, np.float32),
-    )
-
-
-class SnapshotPicker:
-    """Keeps few snapshots of a run: densely while a global belief shrinks, then every 10 s."""
-
-    def __init__(self) -> None:
-        self.kept: tuple[ParticleSnapshot, ...] = ()
-
-    def offer(self, snapshot: ParticleSnapshot) -> None:
-        """Keep a thinned copy when its time has come."""
-        if self.kept:
-            age_s = (self.kept[-1].stamp_ns - self.kept[0].stamp_ns) * 1e-9
-            pause_s = min(max(0.15 * age_s, 1.0), 10.0)
-            if 0 <= snapshot.stamp_ns - self.kept[-1].stamp_ns < pause_s * 1e9:
-                return
-        self.kept = (*self.kept, thin(snapshot))

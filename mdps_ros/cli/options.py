@@ -1,0 +1,81 @@
+"""Options that several commands share: how their words become Settings."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from mdps_ros.settings import Scalar, Settings, SettingsError, load, with_values
+
+
+def read_settings(
+    file: Path | None = None,
+    assignments: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    heading: str | None = None,
+    heading_sd_deg: float = 30.0,
+) -> Settings:
+    """Settings from a file and from options; options win.
+
+    Args:
+        file: YAML file, or None for the defaults.
+        assignments: words such as "filter.particles_min=500".
+        seed: value of runtime.seed, None to leave it.
+        heading: see `parse_heading`, None to leave it.
+        heading_sd_deg: standard deviation of a known heading, degrees.
+
+    Raises:
+        SettingsError: a word, a name or a value is wrong.
+    """
+    values = dict(parse_assignment(word) for word in assignments)
+    if seed is not None:
+        values["runtime.seed"] = seed
+    if heading is not None:
+        values |= parse_heading(heading, heading_sd_deg)
+    return with_values(Settings() if file is None else load(file), values)
+
+
+def parse_assignment(word: str) -> tuple[str, Scalar]:
+    """Name and value of NAME=VALUE; numbers and true or false are read as such.
+
+    Raises:
+        SettingsError: there is no `=`.
+    """
+    name, sign, text = word.partition("=")
+    if not sign:
+        raise SettingsError(f"--set {word}: write name=value, e.g. filter.particles_min=500")
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = text
+    return name.strip(), value if isinstance(value, (bool, int, float)) else text.strip()
+
+
+def parse_heading(word: str, sd_deg: float) -> dict[str, Scalar]:
+    """Settings of the start heading.
+
+    Args:
+        word: "unknown", or degrees counter-clockwise from east.
+        sd_deg: standard deviation of a known heading, degrees.
+
+    Raises:
+        SettingsError: the word is neither.
+    """
+    if word == "unknown":
+        return {"start.heading_known": False}
+    try:
+        degrees = float(word)
+    except ValueError:
+        degrees = math.nan
+    if not math.isfinite(degrees):
+        raise SettingsError(
+            f"--heading {word}: write unknown, or degrees counter-clockwise from east"
+        )
+    return {
+        "start.heading_known": True,
+        "start.heading": math.remainder(math.radians(degrees), math.tau),
+        "start.heading_sd": math.radians(sd_deg),
+    }

@@ -1,0 +1,139 @@
+"""`mdps replay`: a bag through the session, without ROS and as fast as it goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mdps_ros.cli.bag_drive import BagDrive
+    from mdps_ros.cli.show import NoteCounter, RunProgress
+    from mdps_ros.evaluation.run import Trace
+    from mdps_ros.maps import Map
+    from mdps_ros.runtime.events import Event
+    from mdps_ros.runtime.outputs import Output
+    from mdps_ros.settings import Settings
+
+    Handle = Callable[[Event], tuple[Output, ...]]
+
+
+def replay(
+    bag: Annotated[Path, typer.Argument(help="rosbag2 folder, or an .mcap or .db3 file.")],
+    map: Annotated[
+        list[str],
+        typer.Option(
+            "--map", help=".osm or .osm.pbf, nav2 YAML, helsinki or suburb; again for a union."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the report; out/replay/BAG when left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the filter.")] = 0,
+    file: Annotated[
+        Path | None, typer.Option("--settings", help="YAML file, see `mdps settings`.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="One value, e.g. filter.particles_min=500.")
+    ] = None,
+    heading: Annotated[
+        str | None, typer.Option(help="unknown, or degrees counter-clockwise from east.")
+    ] = None,
+    heading_sd: Annotated[
+        float, typer.Option(help="Standard deviation of a given heading, degrees.")
+    ] = 30.0,
+    odometry_topic: Annotated[
+        str | None, typer.Option(help="Where the bag has several Odometry topics.")
+    ] = None,
+    image_topic: Annotated[
+        str | None, typer.Option(help="Where the bag has several Image topics.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the rows to this file, too.")
+    ] = None,
+) -> None:
+    """Localize a recorded drive and write a report.
+
+    The report: report.png, table.md, summary.json, estimate.tum and, where the
+    bag has /ground_truth, truth.tum. Equal bag, map, settings and seed give
+    equal estimates, byte for byte.
+
+    Examples:
+        mdps replay drive --map helsinki
+        mdps replay drive --map city.osm.pbf --seed 3 --heading 90
+        mdps replay drive --map helsinki --set depth.enabled=false
+    """
+    import os
+
+    from mdps_ros.cli.bag_drive import open_drive
+    from mdps_ros.cli.options import read_settings
+    from mdps_ros.cli.show import NoteCounter, print_run
+    from mdps_ros.evaluation import report, results
+    from mdps_ros.maps import load_map
+
+    settings = read_settings(
+        file, assignments or [], seed=seed, heading=heading, heading_sd_deg=heading_sd
+    )
+    drive = open_drive(bag, settings.frames.base, odometry_topic, image_topic)
+    place = load_map(map)
+    notes = NoteCounter()
+    trace = run(drive, place, settings, notes)
+    name = os.path.basename(os.path.normpath(bag))
+    row = report.row_of(name, seed, trace)
+    command = results.command_line()
+    files = report.write_report(
+        out or Path("out", "replay", name),
+        trace,
+        place,
+        f"{name} on {place.name}",
+        row=row,
+        suite="replay",
+        command=command,
+    )
+    if json_file is not None:
+        results.write_json(json_file, results.document("replay", [row], seed, command=command))
+    notes.print()
+    print_run(f"Replay of {name}", row, files)
+
+
+def run(drive: BagDrive, map: Map, settings: Settings, notes: NoteCounter) -> Trace:
+    """Send a drive through a session, show progress, count notes.
+
+    Raises:
+        RunError: there was no estimate.
+    """
+    import dataclasses
+    import time
+
+    from mdps_ros.cli.show import RunProgress
+    from mdps_ros.evaluation.run import collect_trace
+    from mdps_ros.runtime.session import Session
+
+    truth = drive.truth(map)
+    start = time.perf_counter()
+    session = Session(map, settings)
+    with RunProgress(drive.length_s) as progress:
+        outputs = _outputs(session.handle, drive, settings.depth.enabled, notes, progress)
+        trace = collect_trace(outputs, truth)
+    return dataclasses.replace(trace, seconds=time.perf_counter() - start)
+
+
+def _outputs(
+    handle: Handle, drive: BagDrive, with_images: bool, notes: NoteCounter, progress: RunProgress
+) -> Iterator[Output]:
+    """What a session answers to a drive."""
+    from mdps_ros.notes import Note
+
+    for stamp_ns, event in drive.events(with_images):
+        if isinstance(event, Note):
+            notes.add(event)
+            continue
+        for output in handle(event):
+            if isinstance(output, Note):
+                notes.add(output)
+            yield output
+            progress.saw(output)
+        progress.at((stamp_ns - drive.start_ns) * 1e-9)

@@ -1,0 +1,40 @@
+"""`mdps settings`: print every setting, or write them as the node's parameter file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def settings(
+    out: Annotated[
+        Path | None, typer.Option(help="File to write instead of printing, e.g. config/node.yaml.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--settings", help="YAML file whose values are taken.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="One value, e.g. filter.particles_min=500.")
+    ] = None,
+) -> None:
+    """Print every setting with unit, range and meaning, as the node's parameter file.
+
+    Examples:
+        mdps settings
+        mdps settings --set depth.enabled=false --out mine.yaml
+    """
+    from mdps_ros.cli.options import read_settings
+    from mdps_ros.settings import SettingsError, to_ros_yaml
+
+    text = to_ros_yaml(read_settings(file, assignments or []))
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"cannot write {out}: {error}") from error
+    typer.echo(f"wrote {out}")

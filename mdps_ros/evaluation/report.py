@@ -1,0 +1,111 @@
+"""The report of one run: a picture, a table, a JSON file and TUM trajectories in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mdps_ros.data.trajectory import write_tum
+from mdps_ros.evaluation import results
+from mdps_ros.evaluation.pictures import draw_report
+from mdps_ros.evaluation.run import RunError, Trace
+from mdps_ros.maps import Map
+
+KEY_COLUMNS = (
+    "name",
+    "seed",
+    "converged_after_m",
+    "median_error_m",
+    "mean_error_m",
+    "p95_error_m",
+    "recall_at_5m",
+    "wrong_claim_share",
+    "claim_share",
+    "particles_median",
+    "seconds",
+)
+"""What people look at first; the JSON file has more."""
+
+
+class ReportFiles(NamedTuple):
+    """Where a report lies."""
+
+    picture: Path
+    table: Path
+    summary: Path
+    estimate: Path
+    truth: Path | None
+
+
+def row_of(name: str, seed: int, trace: Trace) -> results.Row:
+    """One run as a flat row: its score, if there is a truth, particles, lengths and seconds."""
+    row: results.Row = {"name": name, "seed": seed}
+    if trace.has_truth:
+        row.update(trace.score()._asdict())
+    row.update(
+        travelled_m=float(trace.travelled[-1]),
+        drive_seconds=trace.seconds_of_drive,
+        particles_max=int(trace.particles.max()),
+        particles_median=int(np.median(trace.particles)),
+        seconds=trace.seconds,
+    )
+    return row
+
+
+def key_columns(row: results.Row) -> list[str]:
+    """The columns of KEY_COLUMNS that a row has."""
+    return [column for column in KEY_COLUMNS if column in row]
+
+
+def write_report(
+    out_dir: Path,
+    trace: Trace,
+    map: Map,
+    title: str,
+    *,
+    row: results.Row,
+    suite: str,
+    command: str,
+) -> ReportFiles:
+    """Write report.png, table.md, summary.json, estimate.tum and truth.tum.
+
+    Positions in the TUM files are in the map frame. The truth has one pose per estimate that
+    falls into its time span, and there is no truth.tum for a run without truth.
+
+    Args:
+        out_dir: folder, made where it is missing; files of an older report are replaced.
+        trace: the run.
+        map: what it ran on.
+        title: headline of the picture and the table.
+        row: see `row_of`.
+        suite: what was evaluated, for summary.json.
+        command: see `results.command_line`.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    known = np.isfinite(trace.truth).all(axis=1)
+    files = ReportFiles(
+        picture=out_dir / "report.png",
+        table=out_dir / "table.md",
+        summary=out_dir / "summary.json",
+        estimate=out_dir / "estimate.tum",
+        truth=out_dir / "truth.tum" if known.any() else None,
+    )
+    seed = row["seed"]
+    assert isinstance(seed, int)
+    content = results.document(suite, [row], seed, command=command)
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        write_tum(files.estimate, trace.stamps_ns, trace.estimate)
+        if files.truth is not None:
+            write_tum(files.truth, trace.stamps_ns[known], trace.truth[known])
+        results.write_json(files.summary, content)
+        table = results.markdown_table([row], key_columns(row))
+        files.table.write_text(f"# {title}\n\n{table}\n`{command}`\n", encoding="utf-8")
+        draw_report(files.picture, trace, map, title)
+    except OSError as error:
+        raise RunError(f"cannot write the report to {out_dir}: {error}") from error
+    return files
