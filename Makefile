@@ -15,6 +15,8 @@ OUT := out
 
 # Images need a larger shared-memory segment than the default; see the file.
 export FASTDDS_DEFAULT_PROFILES_FILE := $(CURDIR)/config/fastdds.xml
+# Set by the ROS wheels of another environment, it would keep ours from finding their libraries.
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint clean
