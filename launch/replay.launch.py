@@ -12,17 +12,24 @@ from launch.actions import (
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, ThisLaunchFileDir
 from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
 
 ARGUMENTS = {
     "bag": (None, "rosbag2 folder or .mcap file with odom, image, camera_info, tf_static"),
     "map": ("", "map file (.osm, .osm.pbf, nav2 YAML), helsinki or suburb"),
+    "params_file": (
+        PathJoinSubstitution([FindPackageShare("mdps_ros"), "config", "node.yaml"]),
+        "YAML file with parameters of the node",
+    ),
     "rate": ("1.0", "times real time; 0 is as fast as the node can"),
     "record": ("", "write one JSON line per answer to this file"),
     "namespace": ("", "namespace of both nodes and their topics"),
     "rviz": ("false", "start RViz, where it is installed"),
 }
+
+PASSED_ON = ("map", "params_file", "namespace", "rviz")
 
 
 def player(context: LaunchContext) -> list[Node]:
@@ -53,10 +60,8 @@ def generate_launch_description() -> LaunchDescription:
             PathJoinSubstitution([ThisLaunchFileDir(), "localization.launch.py"])
         ),
         launch_arguments={
-            "map": LaunchConfiguration("map"),
-            "namespace": LaunchConfiguration("namespace"),
-            "rviz": LaunchConfiguration("rviz"),
             "image_reliable": "true",
+            **{name: LaunchConfiguration(name) for name in PASSED_ON},
         }.items(),
     )
     return LaunchDescription([*arguments, localization, OpaqueFunction(function=player)])

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 GRID_CELLS_MAX = 16_000_000
 """Cells of the published map; a larger map is published coarser."""
 
+NEW_BELIEF = (Code.STARTED, Code.INITIAL_POSE, Code.LOST, Code.STAMP_REGRESSION)
+"""Notes after which what was published before no longer belongs to the belief."""
+
 
 class Pipeline:
     """Topics and session of a configured node.
@@ -163,7 +166,7 @@ class Pipeline:
 
     def _take_note(self, note: Note) -> None:
         self._dropped_inside += note.code is Code.IMAGE_DROPPED
-        if note.code in (Code.STARTED, Code.INITIAL_POSE):
+        if note.code in NEW_BELIEF:
             self._publishing.restart()
         self._log(note)
 

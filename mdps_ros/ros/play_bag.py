@@ -187,13 +187,14 @@ def parse(args: list[str]) -> argparse.Namespace:
     first, _, rest = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser("play_bag", description=first, epilog=rest)
     add = parser.add_argument
-    add("bag", type=Path, help="rosbag2 folder or .mcap file with odom, image, camera_info")
+    add("bag", type=Path, help="rosbag2 folder or .mcap file of a drive")
     add("--rate", type=float, default=1.0, help="times real time; 0 is as fast as possible")
     add("--record", type=Path, help="write one JSON line per answer to this file")
     add("--reliable", action="store_true", help="refuse a node that takes images best effort")
     add("--lossless", action="store_true", help="reliable, and wait for a slow node")
     add("--clock", action="store_true", help="publish /clock")
     add("--progress", action="store_true", help="show progress")
+    add("--truth", action="store_true", help="show the error; /ground_truth is in the map frame")
     add("--timeout", type=float, default=60.0, help="s to wait for the node")
     add("--settle", type=float, default=5.0, help="s of silence that end the wait for answers")
     return parser.parse_args(args)
@@ -204,8 +205,8 @@ def main(args: list[str] | None = None) -> int:
     argv = sys.argv if args is None else ["play_bag", *args]
     options = parse(remove_ros_args(argv)[1:])
     try:
-        drive = StoredDrive(options.bag, {name.strip("/"): name for name in PLAYED})
-        with PlayView(drive, options.progress, options.record) as view:
+        drive = StoredDrive(options.bag)
+        with PlayView(drive, options.progress, options.truth, options.record) as view:
             return _run(drive, options, view, argv)
     except (PlayError, ValueError, OSError) as error:
         print(f"play_bag: {error}", file=sys.stderr)

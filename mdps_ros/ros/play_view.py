@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -17,13 +18,18 @@ class PlayView:
     """Context manager around one playing of a bag.
 
     Args:
-        drive: what is played; gives length and truth.
+        drive: what is played.
         shown: whether to show progress: a live line on a terminal, else ten plain lines.
+        with_error: whether progress tells the distance to /ground_truth, which has to be in the
+            node's map frame.
         record: file for the answers, or None.
     """
 
-    def __init__(self, drive: StoredDrive, shown: bool, record: Path | None) -> None:
+    def __init__(
+        self, drive: StoredDrive, shown: bool, with_error: bool, record: Path | None
+    ) -> None:
         self._drive = drive
+        self._truth = drive.truth() if with_error else None
         self._record = record
         self._file: IO[str] | None = None
         self._console = Console(stderr=True)
@@ -66,9 +72,17 @@ class PlayView:
         """Keep and show one answer of the node."""
         if self._file is not None:
             self._file.write(json.dumps(row) + "\n")
-        error = self._drive.error(row["stamp_ns"], *row["pose"][:2])
         words = [f"{row['travelled_m']:.0f} m", row["state"].lower()]
         words += [f"top {row['modes'][0]['mass']:.2f}"] if row["modes"] else []
-        words += [f"off by {error:.1f} m"] if error is not None else []
+        words += [f"off by {self._error(row):.1f} m"] if self._truth is not None else []
         self._words = ", ".join(words)
         self._bar.update(self._task, description=self._words)
+
+    def _error(self, row: Row) -> float:
+        """Metres between an answer and the truth, which is interpolated in time."""
+        assert self._truth is not None
+        stamps, places = self._truth
+        x, y = (
+            np.interp(row["stamp_ns"] - stamps[0], stamps - stamps[0], axis) for axis in places.T
+        )
+        return float(np.hypot(row["pose"][0] - x, row["pose"][1] - y))

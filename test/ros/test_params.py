@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from mdps_ros.ros import params
+from mdps_ros.settings import Settings, SettingsError, describe, to_ros_yaml, with_values
+
+MakeNode = Callable[..., Node]
+
+
+@pytest.fixture
+def make_node() -> Iterator[MakeNode]:
+    """A node whose command line holds these words after --ros-args."""
+    made: list[tuple[Context, Node]] = []
+
+    def make(*words: str) -> Node:
+        context = Context()
+        rclpy.init(args=["--ros-args", *words], context=context)
+        made.append((context, Node("parameters", context=context)))
+        return made[-1][1]
+
+    yield make
+    for context, node in made:
+        node.destroy_node()
+        context.shutdown()
+
+
+def test_parameters_are_the_settings_with_type_range_and_meaning(make_node: MakeNode) -> None:
+    node = make_node()
+    params.declare(node)
+    assert params.read(node) == Settings()
+    for name, value, info in describe(Settings()):
+        described = node.describe_parameter(name)
+        assert described.description.startswith(info["doc"])
+        if info["low"] is not None and info["high"] is not None:
+            floats, integers = described.floating_point_range, described.integer_range
+            (span,) = floats if isinstance(value, float) else integers
+            assert (span.from_value, span.to_value) == (info["low"], info["high"])
+
+
+def test_the_command_line_goes_over_the_file_and_that_over_the_default(
+    make_node: MakeNode, tmp_path: Path
+) -> None:
+    file = tmp_path / "node.yaml"
+    changed = with_values(Settings(), {"filter.particles_min": 321, "depth.range_max": 12.5})
+    file.write_text(to_ros_yaml(changed))
+    node = make_node("--params-file", str(file), "-p", "filter.particles_min:=55")
+    params.declare(node)
+    assert params.read(node) == with_values(changed, {"filter.particles_min": 55})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("filter.particles_max:=3", "filter.particles_max"),
+        ("filter.kld_error:=7.5", "out of range"),
+        ("filter.kld_error:=1", "must be a float such as 2.0, not 2"),
+        ("filter.partikles_max:=3000", "did you mean filter.particles_max"),
+        ("node.map:=7", "node.map must be a str"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(make_node: MakeNode, given: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        params.declare(make_node("-p", given))
+
+
+def test_a_word_that_is_no_choice_is_refused_when_read(make_node: MakeNode) -> None:
+    node = make_node("-p", "runtime.device:=abacus")
+    params.declare(node)
+    with pytest.raises(SettingsError, match="auto, cpu, cuda"):
+        params.read(node)
+
+
+def test_parameters_of_others_are_left_alone(make_node: MakeNode) -> None:
+    params.declare(make_node("-p", "use_sim_time:=true", "-p", "planner.horizon:=3"))
+
+
+def test_settings_are_fixed_once_configured() -> None:
+    wanted = [Parameter("filter.particles_min", value=100)]
+    assert params.judge(wanted, configured=False).successful
+    refused = params.judge(wanted, configured=True)
+    assert not refused.successful
+    assert "cleanup first" in refused.reason
+    assert params.judge([Parameter("use_sim_time", value=True)], configured=True).successful
+
+
+def test_a_word_that_is_no_choice_is_refused_when_set() -> None:
+    refused = params.judge([Parameter("runtime.device", value="abacus")], configured=False)
+    assert "auto, cpu, cuda" in refused.reason
+
+
+def test_the_shipped_parameter_file_is_the_defaults() -> None:
+    shipped = Path(__file__).parents[2] / "config" / "node.yaml"
+    assert shipped.read_text() == to_ros_yaml(Settings())
