@@ -11,7 +11,7 @@ from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import MixtureBelief
 
 # Pairs evaluated at once: a block of this many float32 stays in a CPU's second-level cache.
-_BLOCK_PAIRS = 1 << 18
+_BLOCK_PAIRS = 1 << 16
 
 # exp() of anything smaller is below 2e-35 of the largest term, and MKL's exp is 13 times slower
 # where it underflows.

@@ -1,4 +1,4 @@
-"""A filter on the circle against grid Bayes (mdps.md test 13)."""
+"""A filter on the circle against grid Bayes (specification: 13)."""
 
 from __future__ import annotations
 

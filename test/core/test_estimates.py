@@ -1,4 +1,4 @@
-"""Moments and modes of pose beliefs (mdps.md test 31)."""
+"""Moments and modes of pose beliefs (specification: 31)."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_the_particle_number_can_change_in_a_step() -> None:
 
 
 def test_rows_of_a_batch_equal_single_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Same random numbers in every row, other data: row b is the run of data b alone (test 15)."""
+    """Same random numbers, other data: row b is the run of data b alone (specification: 15)."""
     model, _, measurements, controls = run_inputs(6, rows=3)
     originals = {"rand": torch.rand, "randn": torch.randn}
 

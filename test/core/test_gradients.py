@@ -1,4 +1,4 @@
-"""Gradients through resampling (mdps.md tests 7-11), against quadrature and the Kalman filter."""
+"""Gradients of one draw (specification: 7-9, 11), against quadrature."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mdps_ros.core import filtering
+from mdps_ros.core import mixture
 from mdps_ros.core.gradients import (
     ComponentWeighted,
     ImportanceWeighted,
@@ -21,9 +21,8 @@ from mdps_ros.core.gradients import (
 from mdps_ros.core.kernels import ProductKernel
 from mdps_ros.core.protocols import IndexScheme, Resampler
 from mdps_ros.core.resampling import IndexResampler, MixtureResampler, multinomial, stratified
-from mdps_ros.core.types import StepInputs
 
-from .oracles import F64, ScalarModel, ScalarSystem, scalar_kalman, scalar_system, simulate
+from .oracles import F64
 
 CENTRES = (-2.0, 0.5, 3.0)
 WEIGHTS = (0.2, 0.5, 0.3)
@@ -147,7 +146,7 @@ def test_truncated_gradient_is_not_unbiased() -> None:
 
 @pytest.mark.parametrize("circular", [False, True])
 def test_weight_derivatives_are_the_analytic_ones(circular: bool) -> None:
-    """d w_j / d(x, w, h) of mdps.md 2.2 with responsibilities r_ij."""
+    """d w_j / d(x, w, h) in closed form, with responsibilities r_ij."""
     width = torch.tensor([0.4], dtype=F64, requires_grad=True)
     centres = torch.tensor(CENTRES, dtype=F64).reshape(1, 3, 1).requires_grad_()
     weights = torch.tensor([WEIGHTS], dtype=F64, requires_grad=True)
@@ -183,8 +182,6 @@ def test_importance_weights_are_one_and_samples_are_detached(
 
 
 def test_without_gradients_the_density_is_not_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mdps_ros.core import mixture
-
     def never(*arguments: object) -> Tensor:
         raise AssertionError("the density was evaluated")
 
@@ -210,7 +207,7 @@ VARIANCE_TABLE = {
 
 @pytest.mark.parametrize("bandwidth", list(VARIANCE_TABLE))
 def test_gradient_spread_is_that_of_the_specification(bandwidth: float) -> None:
-    """mdps.md 2.3; a std over 20,000 repetitions has 0.5 % error per repetition's kurtosis."""
+    """The specification's table, printed to two or three digits; 20,000 repetitions, 5 %."""
     by_centre, by_weight, by_bandwidth = VARIANCE_TABLE[bandwidth]
     for column, scheme in enumerate((multinomial, stratified)):
         spread = sampled_gradients(ImportanceWeighted, bandwidth, scheme=scheme).gradient.std(0)
@@ -270,108 +267,3 @@ def test_truncated_resampling_detaches() -> None:
         drawn = Truncated(inner)(state, log_weights, 5, torch.Generator().manual_seed(29))
         assert not drawn.state.requires_grad
         assert not drawn.log_weights.requires_grad
-
-
-class KickedModel(ScalarModel):
-    """The scalar system with `control` a pair: known input, and a kick that may need a gradient."""
-
-    def propagate(
-        self, state: Tensor, control: tuple[Tensor, Tensor], dt_s: float, generator: torch.Generator
-    ) -> Tensor:
-        known, kick = control
-        return super().propagate(state, known + kick, dt_s, generator)
-
-
-def three_steps(
-    resampler: Resampler, kick: Tensor, particles: int, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Log-evidence of, and mean after, three steps; the kick (rows,) acts in the first only."""
-    system = scalar_system()
-    measurements, controls = simulate(system, 1, 3, seed=31)
-    rows = len(kick)
-    generator = torch.Generator().manual_seed(seed)
-    model = KickedModel(system)
-    belief = filtering.init(model, None, rows, particles, generator)
-    log_evidence = torch.zeros(rows, dtype=F64)
-    for t in range(3):
-        push = kick if t == 0 else torch.zeros_like(kick)
-        control = (controls[:, t].expand(rows), push)
-        inputs = StepInputs(control, 1.0, measurements[:, t].expand(rows))
-        belief, info = filtering.step(belief, inputs, model, resampler, generator)
-        log_evidence = log_evidence + info.log_evidence
-    return log_evidence, (belief.log_weights.exp() * belief.state[..., 0]).sum(-1)
-
-
-def wide_mixture() -> MixtureResampler:
-    return MixtureResampler(kernel(torch.tensor([0.6], dtype=F64)))
-
-
-def test_truncated_filter_has_no_gradient_over_resampling() -> None:
-    kick = torch.full((4,), 0.2, dtype=F64, requires_grad=True)
-    _, mean = three_steps(Truncated(wide_mixture()), kick, 30, seed=32)
-    assert not mean.requires_grad
-    _, mean = three_steps(ImportanceWeighted(wide_mixture()), kick, 30, seed=32)
-    (gradient,) = torch.autograd.grad(mean.sum(), kick)
-    assert (gradient != 0).all()
-
-
-def check_chain(resampler: Resampler) -> None:
-    """d/dkick E[evidence * mean], which is exact for every N: 100,000 runs of N = 10, 4 s.e."""
-    gradients = []
-    for seed in range(5):
-        kick = torch.full((20_000,), 0.2, dtype=F64, requires_grad=True)
-        log_evidence, mean = three_steps(resampler, kick, 10, seed)
-        gradients.append(torch.autograd.grad((log_evidence.exp() * mean).sum(), kick)[0])
-    gradient = torch.cat(gradients)
-    measurements, controls = simulate(scalar_system(), 1, 3, seed=31)
-    kick = torch.tensor(0.2, dtype=F64, requires_grad=True)
-    pushed = controls + kick * torch.tensor([1.0, 0.0, 0.0], dtype=F64)
-    track = scalar_kalman(scalar_system(), measurements, pushed, bandwidth=0.6)
-    loss = track.log_evidence.sum().exp() * track.mean[0, -1]
-    (exact,) = torch.autograd.grad(loss, kick)
-    error = abs(gradient.mean().item() - exact.item())
-    assert error < 4 * gradient.std().item() / len(gradient) ** 0.5, (gradient.mean(), exact)
-
-
-def test_gradient_through_two_resamplings_is_that_of_the_expected_loss() -> None:
-    check_chain(ImportanceWeighted(wide_mixture()))
-
-
-def test_truncated_gradient_through_two_resamplings_is_not() -> None:
-    with pytest.raises(AssertionError):
-        check_chain(Truncated(wide_mixture()))
-
-
-def check_evidence_gradient(resampler: Resampler, bandwidth: float) -> None:
-    """d/da of the log-evidence of ten steps against Kalman's: 48 runs of N = 200, 5 s.e."""
-    runs, particles, steps = 48, 200, 10
-    measurements, controls = simulate(scalar_system(), 1, steps, seed=33)
-    exact_a = torch.tensor(0.9, dtype=F64, requires_grad=True)
-    system = ScalarSystem(exact_a, 0.3, 0.5, 0.7, 1.5)
-    exact_value = scalar_kalman(system, measurements, controls, bandwidth).log_evidence.sum()
-    (exact,) = torch.autograd.grad(exact_value, exact_a)
-    a = torch.full((runs, 1, 1), 0.9, dtype=F64, requires_grad=True)
-    model = ScalarModel(ScalarSystem(a, 0.3, 0.5, 0.7, 1.5))
-    generator = torch.Generator().manual_seed(34)
-    belief = filtering.init(model, None, runs, particles, generator)
-    sequence = [
-        StepInputs(controls[:, t].expand(runs), 1.0, measurements[:, t].expand(runs))
-        for t in range(steps)
-    ]
-    _, log_evidence = filtering.run(
-        belief, sequence, model, resampler, generator, lambda belief, info: info.log_evidence
-    )
-    gradient = torch.autograd.grad(log_evidence.sum(), a)[0].reshape(-1)
-    standard_error = gradient.std() / runs**0.5
-    error = (gradient.mean() - exact).abs()
-    assert error < 5 * standard_error, (gradient.mean(), exact, standard_error)
-    assert standard_error < 0.2 * exact.abs(), "too noisy to tell"
-
-
-def test_log_evidence_gradient_equals_kalmans() -> None:
-    check_evidence_gradient(ImportanceWeighted(wide_mixture()), 0.6)
-
-
-def test_hard_resampling_fails_the_log_evidence_gradient() -> None:
-    with pytest.raises(AssertionError):
-        check_evidence_gradient(IndexResampler(), 0.0)

@@ -179,7 +179,7 @@ def test_update_has_right_gradients() -> None:
 
 
 def test_single_precision_stays_positive_where_the_standard_form_does_not() -> None:
-    """P0 = 1e4, R = 1e-4, Q = 1e-6 over 60 steps in float32 (rbpf.md test d)."""
+    """P0 = 1e4, R = 1e-4, Q = 1e-6 over 60 steps in float32."""
     generator = torch.Generator().manual_seed(8)
     F = torch.randn(20, 4, 4, generator=generator) * 0.4
     H = torch.randn(20, 1, 4, generator=generator)

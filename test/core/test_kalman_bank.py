@@ -211,7 +211,7 @@ def standard_step(
 
 @pytest.mark.parametrize("correlated", [True, False])
 def test_bank_equals_the_standard_marginalised_filter(correlated: bool) -> None:
-    """rbpf.md test a: same paths, 40 steps, |difference| < 1e-8."""
+    """Same paths, 40 steps, |difference| < 1e-8."""
     system = linear_system(2, 3, 2, seed=63, correlated=correlated)
     model = BankModel(system)
     generator = torch.Generator().manual_seed(64)
@@ -245,7 +245,7 @@ def test_conditioning_on_the_drawn_pose_is_the_draw() -> None:
 
 
 def check_convergence(model_type: type[BankModel]) -> None:
-    """rbpf.md test b, N = 50, 400 runs: evidence unbiased, means within 5 s.e. (+ 1/N bias)."""
+    """N = 50, 400 runs: evidence unbiased, means within 5 s.e. (+ 1/N bias)."""
     system = linear_system(1, 3, 2, seed=69)
     measurements = normal(70, 1, 6, 2).expand(400, -1, -1)
     beliefs, infos = run_bank(model_type(system), measurements, 50, seed=71)

@@ -1,4 +1,4 @@
-"""Kernels: densities, periodicity, gradients, exact sampling (mdps.md tests 1, 2, 6)."""
+"""Kernels: densities, periodicity, gradients, exact sampling (specification: 1, 2, 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kernel mixtures: normalisation, invariances, blocks, moments of samples (mdps.md tests 3, 6)."""
+"""Kernel mixtures: normalisation, invariances, blocks, moments of samples (specification: 3, 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Index schemes and resamplers (mdps.md tests 5, 7)."""
+"""Index schemes and resamplers (specification: 5, 7)."""
 
 from __future__ import annotations
 
