@@ -195,9 +195,12 @@ def read_intrinsics(files: SequenceFiles) -> tuple[float, float, float] | None:
 
 def _table(path: Path) -> NDArray[np.float64]:
     try:
-        table: NDArray[np.float64] = np.loadtxt(path, dtype=np.float64, ndmin=2)
+        lines = path.read_text("utf8").splitlines()
+        if not any(line.strip() for line in lines):
+            raise DataError(f"{path} is empty; fetch it again")
+        table: NDArray[np.float64] = np.loadtxt(lines, dtype=np.float64, ndmin=2)
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is no table of numbers ({error}); fetch it again") from error
-    if table.size == 0:
-        raise DataError(f"{path} is empty; fetch it again")
     return table
