@@ -23,6 +23,8 @@ ESTIMATE = "#1259c3"
 TRUTH = "#101418"
 GOOD = "#15803d"
 
+LIKELY_MASS = 0.5
+"""A best hypothesis with this share of the belief is worth a thin line."""
 SMALLEST_WINDOW_M = 70.0
 MOST_OF_THE_MAP = 0.6
 """A window that would show this share of the map's height shows all of it."""
@@ -180,7 +182,7 @@ def draw_belief(axes: Axes, map: Map, trace: Trace, index: int, aspect: float) -
     if near:
         _draw_headings(axes, poses[:: max(1, len(poses) // 60)], 0.03 * window.width)
     _draw_modes(axes, trace, frame, window)
-    _draw_pose(axes, trace.truth[frame], 0.035 * window.width)
+    _draw_pose(axes, trace.truth[frame], (0.024 if near else 0.035) * window.width)
     attribute(axes, map)
     _caption(axes, trace, frame, int(trace.particles[frame]))
 
@@ -272,27 +274,25 @@ def draw_drive(axes: Axes, map: Map, trace: Trace, error: Errors | None, aspect:
     paths = trace.truth[:, :2] if error is not None else trace.estimate[:, :2]
     window = window_around(paths[np.isfinite(paths).all(axis=1)], map.bounds, aspect)
     draw_map(axes, map, window, Style(fade=0.5, pixels_max=1400))
-    claims = trace.top_mass >= CLAIM_MASS
     if error is None:
+        claims = trace.top_mass >= CLAIM_MASS
         path = np.where(claims[:, None], trace.estimate[:, :2], np.nan)
         axes.plot(*path.T, color=ESTIMATE, lw=2.5, zorder=4)
     else:
         axes.plot(*trace.truth[:, :2].T, color=TRUTH, lw=1.0, ls=(0, (4, 2)), zorder=3)
-        _draw_coloured(axes, trace.estimate[:, :2], error.position_m, claims)
+        _draw_coloured(axes, trace, error.position_m)
         _draw_pose(axes, trace.truth[np.isfinite(error.position_m)][-1], 0.02 * window.width)
     attribute(axes, map)
 
 
-def _draw_coloured(
-    axes: Axes,
-    path: NDArray[np.float64],
-    error_m: NDArray[np.float64],
-    claims: NDArray[np.bool_],
-) -> None:
-    """Strokes between claimed (T, 2) positions, coloured by the (T,) error, with a colour bar."""
+def _draw_coloured(axes: Axes, trace: Trace, error_m: NDArray[np.float64]) -> None:
+    """The best hypothesis coloured by its (T,) error: wide where claimed, thin where likely."""
+    path = trace.estimate[:, :2]
     strokes = np.stack([path[:-1], path[1:]], axis=1)
-    shown = claims[:-1] & claims[1:] & np.isfinite(error_m[1:])
-    lines = LineCollection(list(strokes[shown]), cmap="turbo", linewidths=4.5, zorder=4)
+    mass = np.minimum(trace.top_mass[:-1], trace.top_mass[1:])
+    shown = (mass >= LIKELY_MASS) & np.isfinite(error_m[1:])
+    widths = np.where(mass >= CLAIM_MASS, 5.0, 2.0)[shown]
+    lines = LineCollection(list(strokes[shown]), cmap="turbo", linewidths=widths, zorder=4)
     lines.set_array(error_m[1:][shown])
     lines.set_clim(0.0, 5.0)
     lines.set_capstyle("round")

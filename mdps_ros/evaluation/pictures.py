@@ -54,7 +54,9 @@ def draw_report(path: Path, trace: Trace, map: Map, title: str) -> None:
     _beliefs(beliefs, trace, map)
     drive = left.add_axes((0.045, 0.06, 0.93, 0.88))
     draw_drive(drive, map, trace, error, aspect=0.93 * 6.75 / (0.88 * 8.3))
-    drive.set_title("The drive, coloured by error", loc="left", fontsize=11, weight="bold")
+    drive.set_title(
+        "The drive, coloured by error (wide: claimed)", loc="left", fontsize=11, weight="bold"
+    )
     _curves(right, trace, error, score)
     figure.savefig(path, format="png", dpi=100, metadata={"Software": "mdps_ros"})
 

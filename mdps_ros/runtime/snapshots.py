@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mdps_ros.runtime.outputs import ParticleSnapshot
@@ -35,6 +37,14 @@ def resample_evenly(
         poses=snapshot.poses[chosen],
         weights=np.full(count, 1.0 / count, np.float32),
     )
+
+
+def row_of_snapshot(snapshot: ParticleSnapshot) -> dict[str, Any]:
+    """JSON-ready row of an evenly weighted snapshot: stamp_ns and poses [x m, y m, yaw rad]."""
+    return {
+        "stamp_ns": snapshot.stamp_ns,
+        "poses": np.round(snapshot.poses.astype(np.float64), 3).tolist(),
+    }
 
 
 class SnapshotPicker:
