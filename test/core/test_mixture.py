@@ -92,17 +92,29 @@ def test_far_points_and_dead_components_are_finite() -> None:
     assert torch.isfinite(gradient).all()
 
 
-def test_single_precision_stays_close_over_a_hundred_metres() -> None:
+@pytest.mark.parametrize("spread_m", [5.0, 20.0, 100.0, 3000.0])
+def test_single_precision_stays_close_however_wide_the_cloud(spread_m: float) -> None:
+    """Narrow clouds go through a matrix product, wide ones through differences."""
     generator = torch.Generator().manual_seed(5)
-    poses = torch.randn(1, 500, 3, generator=generator, dtype=F64) * torch.tensor([100, 100, 3.0])
+    scale = torch.tensor([spread_m, spread_m, 3.0])
+    poses = (torch.randn(1, 500, 3, generator=generator, dtype=F64) * scale).float()
     log_weights = torch.randn(1, 500, generator=generator, dtype=F64).log_softmax(-1)
     width = torch.tensor([1.5, 1.5, 0.01], dtype=F64)
-    exact = mixture.log_prob(MixtureBelief(poses, log_weights, pose_kernel(width)), poses)
+    double = poses.double()
+    exact = mixture.log_prob(MixtureBelief(double, log_weights, pose_kernel(width)), double)
     single = mixture.log_prob(
-        MixtureBelief(poses.float(), log_weights.float(), pose_kernel(width.float())),
-        poses.float(),
+        MixtureBelief(poses, log_weights.float(), pose_kernel(width.float())), poses
     )
     assert (exact - single).abs().max() < 1e-3
+
+
+def test_both_ways_to_the_exponents_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    belief, points = small_mixture(), some_points(11, seed=9)
+    product = mixture.log_prob(belief, points)
+    monkeypatch.setattr(mixture, "_ROUNDING", 0.0)
+    differences = mixture.log_prob(belief, points)
+    torch.testing.assert_close(product, differences, atol=1e-12, rtol=0)
+    assert not torch.equal(product, differences), "only one of the two was taken"
 
 
 @pytest.mark.parametrize("scheme", [multinomial, stratified])
