@@ -84,6 +84,15 @@ class FilterSettings:
         low=1e-4,
         high=1.0,
     )
+    lost_fit: float = setting(
+        -2.5,
+        "Mean log-likelihood of the drive against the roads below which the filter starts anew.",
+        low=-100.0,
+        high=0.0,
+    )
+    lost_distance: float = setting(
+        40.0, "Travel over which that mean is taken.", unit="m", low=1.0, high=10_000.0
+    )
     update_distance: float = setting(
         2.0, "Travel between two measurement updates.", unit="m", low=0.0, high=50.0
     )
@@ -118,6 +127,18 @@ class MotionSettings:
     slip_sd: float = setting(
         0.05, "Standard deviation of the lateral slip velocity.", unit="m/s", low=0.0, high=5.0
     )
+    wander_sd: float = setting(
+        0.01, "How far the scale of good odometry wanders about its mean.", low=0.0, high=0.5
+    )
+    weak_wander_sd: float = setting(
+        0.05, "How far the scale of weak odometry wanders about its mean.", low=0.0, high=0.5
+    )
+    weak_share: float = setting(
+        0.5, "Belief at the start that the odometry is weak.", low=0.0, high=1.0
+    )
+    wander_distance: float = setting(
+        60.0, "Travel over which that wander is forgotten.", unit="m", low=1.0, high=10_000.0
+    )
     scale_walk: float = setting(
         0.0005, "Random walk of the scale error.", unit="1/sqrt(s)", low=0.0, high=0.1
     )
@@ -142,13 +163,20 @@ class RoadSettings:
         high=20.0,
     )
     lateral_sd: float = setting(
-        2.0, "Spread of the offset beyond that.", unit="m", low=0.05, high=20.0
-    )
-    heading_free: float = setting(
-        0.04, "Heading off the road's direction that costs nothing.", unit="rad", low=0.0, high=3.0
+        1.0,
+        "Spread of the offset beyond that; a sixth of the road's width is added.",
+        unit="m",
+        low=0.05,
+        high=20.0,
     )
     heading_sd: float = setting(
-        0.20, "Spread of the heading beyond that.", unit="rad", low=0.01, high=3.0
+        0.06, "Spread of the heading about the road's tangent.", unit="rad", low=0.01, high=3.0
+    )
+    turning_sd: float = setting(
+        0.30, "Spread of the heading while turning.", unit="rad", low=0.01, high=3.0
+    )
+    turning_share: float = setting(
+        0.15, "Share of the travel that is spent turning.", low=0.0, high=0.9
     )
     off_road: float = setting(
         0.03,
@@ -157,7 +185,7 @@ class RoadSettings:
         high=1.0,
     )
     off_heading: float = setting(
-        0.15, "Likelihood of any heading on a road, against along it.", low=1e-6, high=1.0
+        0.05, "Likelihood of any heading on a road, against along it.", low=1e-6, high=0.1
     )
     decorrelation: float = setting(
         6.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
@@ -169,10 +197,22 @@ class DepthSettings:
     """The `depth` measurement: a depth image against buildings, obstacles and free road."""
 
     enabled: bool = setting(True, "Use depth images when they come.")
-    range_max: float = setting(30.0, "Farthest depth that is used.", unit="m", low=1.0, high=200.0)
+    range_max: float = setting(30.0, "Farthest depth that is used.", unit="m", low=2.0, high=200.0)
+    height_min: float = setting(
+        0.4, "Lowest point above the ground that is an obstacle.", unit="m", low=0.05, high=5.0
+    )
+    height_max: float = setting(
+        3.0, "Highest point that is an obstacle.", unit="m", low=0.1, high=50.0
+    )
     points: int = setting(256, "Points per image that are scored.", low=8, high=20_000)
     weight: float = setting(
-        0.08, "Share of one point's evidence that is independent.", low=0.0, high=1.0
+        1.0, "Multiplier of the learned evidence of one image.", low=0.0, high=10.0
+    )
+    decorrelation: float = setting(
+        6.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
+    )
+    tile_memory: float = setting(
+        64.0, "Bound of the map rasters that are kept for scoring.", unit="MB", low=1.0, high=2000.0
     )
 
 
@@ -181,7 +221,7 @@ class EstimateSettings:
     """How a belief becomes a pose, hypotheses and a claim."""
 
     mode_radius: float = setting(
-        12.0, "Particles this near belong to one hypothesis.", unit="m", low=0.1, high=500.0
+        5.0, "Particles this near belong to one hypothesis.", unit="m", low=0.1, high=500.0
     )
     mode_yaw: float = setting(
         0.8, "Yaw distance within one hypothesis.", unit="rad", low=0.05, high=3.2

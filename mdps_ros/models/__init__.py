@@ -1,0 +1,1 @@
+"""Models that a filter is built of: motion, priors, measurements."""

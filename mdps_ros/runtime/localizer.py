@@ -1,0 +1,229 @@
+"""The filter on a map: start from a prior, advance frame by frame, summarise the belief."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mdps_ros.core import estimates, filtering
+from mdps_ros.core.adaptive import KldCount
+from mdps_ros.core.cells import PoseGrid
+from mdps_ros.core.kernels import pose_kernel
+from mdps_ros.core.resampling import EssTriggered, MixtureResampler
+from mdps_ros.core.types import Belief, StepInputs
+from mdps_ros.core.weights import effective_size
+from mdps_ros.maps import Map
+from mdps_ros.models.depth import DepthModel
+from mdps_ros.models.depth_points import DepthScan
+from mdps_ros.models.motion import Control, calibration_moments
+from mdps_ros.models.prior import FreePrior, Prior, RoadPrior, start_count
+from mdps_ros.models.road import road_log_likelihood
+from mdps_ros.models.road_index import build_road_index
+from mdps_ros.models.vehicle import VehicleModel
+from mdps_ros.runtime.outputs import Mode, ParticleSnapshot
+from mdps_ros.settings import Settings
+
+QUANTILE = 2.326  # the KLD bound holds with a probability of 99 %
+
+
+class Motion(NamedTuple):
+    """Odometry between two frames: increment (3,) forward m, left m, yaw rad; metres; seconds."""
+
+    increment: NDArray[np.float64]
+    distance: float
+    dt: float
+
+
+class Summary(NamedTuple):
+    """A belief in numbers; the fields are those of outputs.PoseEstimate."""
+
+    T_map_base: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    modes: tuple[Mode, ...]
+    particles: int
+    effective_particles: float
+    scale: tuple[float, float]
+    yaw_bias: tuple[float, float]
+
+
+class Localizer:
+    """Owns belief, models, device and generator; knows neither stamps nor messages."""
+
+    def __init__(self, map: Map, settings: Settings, device: torch.device) -> None:
+        """Bind the models to a map.
+
+        Args:
+            map: the map; without roads the `road` measurement is off.
+            settings: the whole tree.
+            device: where particles live.
+        """
+        self._map = map
+        self._settings = settings
+        self._device = device
+        self._generator = torch.Generator(device).manual_seed(settings.runtime.seed)
+        self._model = VehicleModel(settings.motion)
+        with_roads = settings.road.enabled and map.roads.count > 0
+        self._roads = build_road_index(map.roads, device) if with_roads else None
+        self._depth = DepthModel(map, settings.depth, device) if settings.depth.enabled else None
+        self._belief: Belief | None = None
+        self._fit = 0.0
+        filter_ = settings.filter
+        self._fraction = filter_.ess_fraction
+        position, yaw = filter_.bandwidth_position, filter_.bandwidth_yaw
+        kernel = pose_kernel(torch.tensor([position, position, yaw**2], device=device))
+        self._resampler = EssTriggered(MixtureResampler(kernel), self._fraction)
+        self._counter = KldCount(
+            PoseGrid(filter_.kld_bin, filter_.kld_bin_yaw),
+            filter_.kld_error,
+            QUANTILE,
+            filter_.particles_min,
+            filter_.particles_max,
+        )
+
+    @property
+    def started(self) -> bool:
+        """True once there is a belief."""
+        return self._belief is not None
+
+    @property
+    def lost(self) -> bool:
+        """True when the drive has not fitted the roads for a while, whatever the hypotheses."""
+        return self._fit < self._settings.filter.lost_fit
+
+    def global_prior(self, heading: tuple[float, float] | None) -> Prior:
+        """Uniform over the map's roads, or over its free floor where it has none."""
+        if self._map.roads.count:
+            return RoadPrior(self._map.roads, heading)
+        raster = self._map.raster(self._map.bounds, self._map.resolution)
+        rows, columns = np.nonzero(raster.layer("free"))
+        cells = np.stack((columns, rows), -1).astype(np.float64) + 0.5
+        centres = cells * raster.resolution + np.array(raster.origin)
+        return FreePrior(centres, raster.resolution, heading)
+
+    def start(self, prior: Prior) -> None:
+        """Forget the belief and draw a new one."""
+        limits = self._settings.filter
+        wanted = start_count(prior, limits.start_spacing)
+        count = min(max(wanted, 4 * limits.particles_min), limits.particles_max)
+        self._belief = filtering.init(self._model, prior, 1, count, self._generator)
+        self._fit = 0.0
+
+    @property
+    def depth(self) -> DepthModel | None:
+        """The depth model, None when it is off."""
+        return self._depth
+
+    def advance(self, motion: Motion, scan: DepthScan | None) -> tuple[str, ...]:
+        """Resample, move and weigh by every measurement there is.
+
+        Args:
+            motion: odometry since the last call; zeros at the first.
+            scan: depth bound by `depth.bind`, or None.
+
+        Returns:
+            Names of the measurements that took part.
+
+        Raises:
+            RuntimeError: before `start`.
+        """
+        if self._belief is None:
+            raise RuntimeError("start the localizer before advancing it")
+        control = _control(motion, self._device)
+        inputs = StepInputs(control, motion.dt, None)
+        belief, _ = filtering.step(
+            self._belief, inputs, self._model, self._resampler, self._generator, self._count()
+        )
+        names = []
+        looks = min(motion.distance / self._settings.road.decorrelation, 1.0)
+        if self._roads is not None and looks > 0:
+            belief = self._weigh_by_road(belief, looks, motion.distance)
+            names.append("road")
+        score = None
+        if scan is not None and self._depth is not None:
+            score = self._depth.log_likelihood(belief.state.pose, scan)
+        if score is not None:
+            belief, _ = filtering.update(belief, score, self._model)
+            names.append("depth")
+        self._belief = belief
+        return tuple(names)
+
+    def summary(self) -> Summary:
+        """The belief in numbers.
+
+        Raises:
+            RuntimeError: before `start`.
+        """
+        belief = self._started()
+        settings = self._settings.estimate
+        poses, log_weights = belief.state.pose, belief.log_weights
+        found = estimates.modes(
+            poses, log_weights, settings.modes, settings.mode_radius, settings.mode_yaw
+        )
+        modes = tuple(
+            Mode(T_map_base=_array(mean), covariance=_array(covariance), mass=float(mass))
+            for mean, covariance, mass in zip(*(part[0] for part in found), strict=True)
+            if mass > 0
+        )
+        top = modes[0].T_map_base
+        difference = estimates.pose_difference(poses[0], torch.from_numpy(top).to(poses))
+        weighted = difference * log_weights[0].exp()[:, None]
+        mean, spread = calibration_moments(belief.state, log_weights)
+        return Summary(
+            T_map_base=top,
+            covariance=_array(weighted.mT @ difference),
+            modes=modes,
+            particles=belief.particle_count,
+            effective_particles=float(effective_size(log_weights)[0]),
+            scale=(float(mean[0, 0]), float(spread[0, 0])),
+            yaw_bias=(float(mean[0, 1]), float(spread[0, 1])),
+        )
+
+    def snapshot(self, stamp_ns: int) -> ParticleSnapshot:
+        """The particles as arrays.
+
+        Raises:
+            RuntimeError: before `start`.
+        """
+        belief = self._started()
+        poses = belief.state.pose[0].float().cpu().numpy().copy()
+        poses[:, 2] = np.arctan2(np.sin(poses[:, 2]), np.cos(poses[:, 2]))
+        weights = belief.log_weights[0].exp().float().cpu().numpy()
+        return ParticleSnapshot(stamp_ns=stamp_ns, poses=poses, weights=weights)
+
+    def _started(self) -> Belief:
+        if self._belief is None:
+            raise RuntimeError("start the localizer first")
+        return self._belief
+
+    def _count(self) -> int:
+        """Particles of the next step: as many as now, or what KLD asks for when resampling."""
+        belief = self._started()
+        present = belief.particle_count
+        if float(effective_size(belief.log_weights)[0]) >= present * self._fraction:
+            return present
+        return self._counter(belief.state.pose, belief.log_weights)
+
+    def _weigh_by_road(self, belief: Belief, looks: float, distance: float) -> Belief:
+        """Weigh by the road network and keep count of how well the drive fits it."""
+        assert self._roads is not None
+        score = road_log_likelihood(belief.state.pose, self._roads, self._settings.road)
+        weighed, _ = filtering.update(belief, looks * score, self._model)
+        fit = float((weighed.log_weights.exp() * score).sum())
+        share = 1 - math.exp(-distance / self._settings.filter.lost_distance)
+        self._fit += share * (fit - self._fit)
+        return weighed
+
+
+def _array(tensor: Tensor) -> NDArray[np.float64]:
+    return tensor.detach().cpu().double().numpy()
+
+
+def _control(motion: Motion, device: torch.device) -> Control:
+    values = torch.tensor([[*motion.increment, motion.distance, motion.dt]], dtype=torch.float64)
+    values = values.to(device)
+    return Control(increment=values[:, :3], distance=values[:, 3], dt=values[:, 4])

@@ -1,0 +1,267 @@
+"""One localization run: events in, outputs out. Live node and bag replay are this same code.
+
+What triggers an update, so that the result does not depend on how topics interleave: odometry
+only fills a buffer. While a camera is alive the filter steps at image stamps, once odometry
+brackets them. Without a camera (depth off, or silent for `runtime.camera_timeout` of odometry
+time) it steps at odometry stamps. Either way only after `filter.update_distance` of travel.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import torch
+
+from mdps_ros.maps import Map
+from mdps_ros.models.prior import PosePrior
+from mdps_ros.notes import Code, Note, Severity
+from mdps_ros.runtime.events import (
+    DepthImageEvent,
+    Event,
+    GlobalStartEvent,
+    InitialPoseEvent,
+    OdometryEvent,
+)
+from mdps_ros.runtime.frames import between, compose, inverse
+from mdps_ros.runtime.localizer import Localizer, Motion
+from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
+from mdps_ros.runtime.outputs import Output, PoseEstimate, State, TransformEstimate
+from mdps_ros.settings import Settings
+
+REGRESSION_NS = 1_000_000_000  # stamps that go back further mean another run, e.g. a bag loop
+FLOOR = np.diag([0.1**2, 0.1**2, 0.02**2])  # least variance of an initial pose: m^2, m^2, rad^2
+
+
+class Session:
+    """Turns odometry, depth images and requests into estimates, particles and notes.
+
+    Single-threaded. It never logs, reads no clock and raises on no data: what cannot be used
+    comes back as a note.
+    """
+
+    def __init__(self, map: Map, settings: Settings) -> None:
+        """Build device, models and filter.
+
+        Args:
+            map: where the vehicle is.
+            settings: the whole tree.
+        """
+        self._map = map
+        self._settings = settings
+        device, self._pending_notes = choose_device(settings.runtime.device)
+        self._localizer = Localizer(map, settings, device)
+        self._odometry = OdometryBuffer(settings.runtime.odometry_buffer)
+        self._images: deque[DepthImageEvent] = deque()
+        self._newest_image_ns: int | None = None
+        self._first_odometry_ns: int | None = None
+        self._last: OdometrySample | None = None
+        self._start_travelled = 0.0
+        self._state = State.UNINITIALIZED
+        self._pose_request: InitialPoseEvent | None = None
+        heading = (settings.start.heading, settings.start.heading_sd)
+        self._heading = heading if settings.start.heading_known else None
+
+    def handle(self, event: Event) -> tuple[Output, ...]:
+        """Take one event in; answers are in the order in which they came about."""
+        outputs: list[Output] = [*self._pending_notes]
+        self._pending_notes = ()
+        if isinstance(event, OdometryEvent):
+            outputs += self._on_odometry(event)
+        elif isinstance(event, DepthImageEvent):
+            outputs += self._on_image(event)
+        elif isinstance(event, InitialPoseEvent):
+            self._pose_request = event
+            outputs += self._start_at_pose()
+        else:
+            outputs += self._start_anywhere(event)
+        return tuple(outputs)
+
+    # -- events ------------------------------------------------------------------------------
+
+    def _on_odometry(self, event: OdometryEvent) -> list[Output]:
+        newest = self._odometry.newest
+        notes: list[Output] = []
+        if newest is not None:
+            step_ns = event.stamp_ns - newest.stamp_ns
+            if step_ns < -REGRESSION_NS:
+                notes.append(self._flush(-step_ns * 1e-9))
+            elif step_ns * 1e-9 > self._settings.runtime.max_odometry_gap:
+                notes.append(_gap(step_ns * 1e-9))
+        if not self._odometry.add(event.stamp_ns, event.T_odom_base):
+            return notes  # a duplicate or slightly late sample says nothing new
+        if self._first_odometry_ns is None:
+            self._first_odometry_ns = event.stamp_ns
+        if self._pose_request is not None:
+            notes += self._start_at_pose()
+        return notes + self._drain()
+
+    def _on_image(self, event: DepthImageEvent) -> list[Output]:
+        if self._localizer.depth is None:
+            return []
+        if self._newest_image_ns is not None and event.stamp_ns <= self._newest_image_ns:
+            return [_dropped("its stamp is not newer than the last image", event.stamp_ns)]
+        self._newest_image_ns = event.stamp_ns
+        self._images.append(event)
+        notes: list[Output] = []
+        if len(self._images) > self._settings.runtime.image_wait:
+            old = self._images.popleft()
+            why = "no odometry came for it; check the odometry topic"
+            notes.append(_dropped(why, old.stamp_ns))
+        return notes + self._drain()
+
+    def _start_at_pose(self) -> list[Output]:
+        """Restart around the requested pose, moved on to the newest odometry."""
+        request, newest = self._pose_request, self._odometry.newest
+        if request is None or newest is None:
+            return []
+        then = newest if request.stamp_ns == 0 else self._odometry.at(request.stamp_ns)
+        moved = np.zeros(3) if then is None else between(then.T_odom_base, newest.T_odom_base)
+        mean = compose(request.T_map_base, moved)
+        covariance = np.where(np.eye(3, dtype=bool), np.maximum(request.covariance, FLOOR), 0.0)
+        self._localizer.start(PosePrior(mean, covariance))
+        self._pose_request = None
+        self._begin(newest)
+        text = "restarted around the initial pose"
+        return [Note(Code.INITIAL_POSE, Severity.INFO, text, {"x_m": mean[0], "y_m": mean[1]})]
+
+    def _start_anywhere(self, event: GlobalStartEvent) -> list[Output]:
+        self._heading = event.heading
+        self._localizer.start(self._localizer.global_prior(event.heading))
+        newest = self._odometry.newest
+        if newest is not None:
+            self._begin(newest)
+        return [Note(Code.STARTED, Severity.INFO, "restarted over the whole map")]
+
+    # -- updates -----------------------------------------------------------------------------
+
+    def _drain(self) -> list[Output]:
+        """Step at every image that odometry covers, or at the odometry where no camera is."""
+        outputs: list[Output] = []
+        while self._images:
+            image = self._images[0]
+            newest, oldest = self._odometry.newest, self._odometry.oldest_ns
+            if newest is None or oldest is None or image.stamp_ns > newest.stamp_ns:
+                break
+            self._images.popleft()
+            sample = self._odometry.at(image.stamp_ns)
+            if sample is None or (self._last and sample.stamp_ns < self._last.stamp_ns):
+                outputs.append(_dropped("it is older than what was used", image.stamp_ns))
+                continue
+            outputs += self._frame(sample, image)
+        newest = self._odometry.newest
+        if newest is not None and self._camera_silent(newest.stamp_ns):
+            outputs += self._frame(newest, None)
+        return outputs
+
+    def _camera_silent(self, now_ns: int) -> bool:
+        if self._localizer.depth is None:
+            return True
+        heard = (
+            self._newest_image_ns
+            if self._newest_image_ns is not None
+            else (self._first_odometry_ns)
+        )
+        timeout = self._settings.runtime.camera_timeout
+        return heard is not None and (now_ns - heard) * 1e-9 > timeout
+
+    def _frame(self, now: OdometrySample, image: DepthImageEvent | None) -> list[Output]:
+        """One update at a stamp, unless the vehicle has hardly moved since the last."""
+        outputs: list[Output] = []
+        if not self._localizer.started:
+            self._localizer.start(self._localizer.global_prior(self._heading))
+            outputs.append(Note(Code.STARTED, Severity.INFO, "started over the whole map"))
+        if self._last is None:
+            self._begin(now)
+            motion = Motion(np.zeros(3), 0.0, 0.0)
+        else:
+            distance = now.travelled - self._last.travelled
+            if distance < self._settings.filter.update_distance:
+                return outputs
+            increment = between(self._last.T_odom_base, now.T_odom_base)
+            motion = Motion(increment, distance, (now.stamp_ns - self._last.stamp_ns) * 1e-9)
+        scan = None
+        if image is not None and self._localizer.depth is not None:
+            camera = image.camera
+            intrinsics = (camera.fx, camera.fy, camera.cx, camera.cy)
+            scan = self._localizer.depth.bind(image.depth, intrinsics, image.T_base_camera)
+        names = self._localizer.advance(motion, scan)
+        self._last = now
+        if scan is not None and "depth" not in names:
+            text = "the belief covers more map than the depth model holds; road only for now"
+            outputs.append(Note(Code.MODEL_SKIPPED, Severity.INFO, text))
+        return outputs + self._report(now, names)
+
+    def _report(self, now: OdometrySample, names: tuple[str, ...]) -> list[Output]:
+        summary = self._localizer.summary()
+        outputs: list[Output] = []
+        claimed = summary.modes[0].mass >= self._settings.estimate.claim_mass
+        if claimed and self._state is State.GLOBAL:
+            mode = summary.modes[0].T_map_base
+            where = {"x_m": float(mode[0]), "y_m": float(mode[1])}
+            outputs.append(Note(Code.CONVERGED, Severity.INFO, "found the vehicle", where))
+        if claimed:
+            self._state = State.TRACKING
+        elif self._state is State.TRACKING:
+            self._state = State.AMBIGUOUS
+        travelled = now.travelled - self._start_travelled
+        outputs.append(
+            PoseEstimate(
+                stamp_ns=now.stamp_ns,
+                state=self._state,
+                travelled=travelled,
+                measurements=names,
+                **summary._asdict(),
+            )
+        )
+        if self._state is State.TRACKING:
+            T_map_odom = compose(summary.T_map_base, inverse(now.T_odom_base))
+            outputs.append(TransformEstimate(stamp_ns=now.stamp_ns, T_map_odom=T_map_odom))
+        outputs.append(self._localizer.snapshot(now.stamp_ns))
+        if self._localizer.lost:
+            outputs += self._restart(now)
+        return outputs
+
+    # -- starts ------------------------------------------------------------------------------
+
+    def _restart(self, now: OdometrySample) -> list[Output]:
+        self._localizer.start(self._localizer.global_prior(None))
+        self._begin(now)
+        text = "no hypothesis fits the roads any more; started over the whole map"
+        return [Note(Code.LOST, Severity.WARN, text)]
+
+    def _begin(self, now: OdometrySample) -> None:
+        """A new belief is valid at this odometry."""
+        self._last = now
+        self._start_travelled = now.travelled
+        self._state = State.GLOBAL
+
+    def _flush(self, back: float) -> Note:
+        """Time went back: forget buffers and belief, as at a bag's loop."""
+        self._odometry.clear()
+        self._images.clear()
+        self._newest_image_ns = self._first_odometry_ns = self._last = None
+        self._localizer.start(self._localizer.global_prior(self._heading))
+        self._state = State.GLOBAL
+        text = "odometry stamps went back; buffers cleared, started over the whole map"
+        return Note(Code.STAMP_REGRESSION, Severity.WARN, text, {"back_s": back})
+
+
+def choose_device(name: str) -> tuple[torch.device, tuple[Note, ...]]:
+    """The device to run on, and a note where the wish could not be granted."""
+    if name == "cpu" or torch.cuda.is_available():
+        return torch.device("cpu" if name == "cpu" else "cuda"), ()
+    if name == "auto":
+        return torch.device("cpu"), ()
+    text = "no CUDA device here; running on the CPU (runtime.device: auto silences this)"
+    return torch.device("cpu"), (Note(Code.DEVICE, Severity.WARN, text),)
+
+
+def _dropped(why: str, stamp_ns: int) -> Note:
+    data = {"stamp_s": stamp_ns * 1e-9}
+    return Note(Code.IMAGE_DROPPED, Severity.WARN, f"image dropped: {why}", data)
+
+
+def _gap(seconds: float) -> Note:
+    text = "odometry gap; the motion is bridged by its ends"
+    return Note(Code.ODOMETRY_GAP, Severity.WARN, text, {"gap_s": seconds})
