@@ -41,7 +41,8 @@ def guarded(
             node.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         except Exception:
-            node.get_logger().error(f"{step.__name__} failed:\n{traceback.format_exc()}")
+            if node.context.ok():  # else a signal took the context away meanwhile
+                node.get_logger().error(f"{step.__name__} failed:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 

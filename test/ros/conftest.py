@@ -71,7 +71,10 @@ class Process:
         return self.popen.wait(timeout_s)
 
     def kill(self) -> None:
-        if self.popen.poll() is None:
+        """End it whatever it takes; a launch gets time to end what it started."""
+        try:
+            self.end()
+        except subprocess.TimeoutExpired:
             os.killpg(self.popen.pid, signal.SIGKILL)
             self.popen.wait()
 
@@ -134,15 +137,22 @@ class Partner:
     def speak(self, topic: topics.Topic) -> Any:
         """A publisher that somebody listens to already."""
         publisher = self.node.create_publisher(topic.type, topic.name, topic.qos(True))
-        wait_until(publisher.get_subscription_count)
+        assert self.until(publisher.get_subscription_count, READY_S), f"nobody hears {topic.name}"
         return publisher
+
+    def until(self, ready: Callable[[], Any], timeout_s: float = 20.0) -> bool:
+        """Whether `ready()` becomes true in time."""
+        end = time.monotonic() + timeout_s
+        while not ready() and time.monotonic() < end:
+            time.sleep(0.02)
+        return bool(ready())
 
     def call(self, kind: Any, name: str, request: Any, timeout_s: float = READY_S) -> Any:
         """The answer of a service."""
         client = self.node.create_client(kind, name)
         assert client.wait_for_service(timeout_s), f"no service {name}"
         future = client.call_async(request)
-        wait_until(future.done, timeout_s)
+        assert self.until(future.done, timeout_s), f"no answer from {name}"
         return future.result()
 
 
@@ -151,14 +161,6 @@ def partner() -> Iterator[Partner]:
     made = Partner()
     yield made
     made.close()
-
-
-def wait_until(ready: Callable[[], Any], timeout_s: float = READY_S) -> None:
-    """Return once `ready()` is true."""
-    end = time.monotonic() + timeout_s
-    while not ready():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")

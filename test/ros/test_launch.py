@@ -37,9 +37,9 @@ def test_launch_starts_a_named_node_in_a_namespace(start: Any, partner: Any, tow
     assert ("amcl", "/car") in names
     (image,) = partner.node.get_subscriptions_info_by_topic("/car/front/depth")
     assert image.qos_profile.reliability == topics.IMAGE.qos(True).reliability
+    assert partner.until(lambda: maps)
     assert launch.end() == 0, launch.text
     assert "finished cleanly" in launch.text
-    assert maps
 
 
 def test_values_go_over_the_parameter_file(start: Any, town: Path, tmp_path: Path) -> None:

@@ -35,13 +35,6 @@ def change(partner: Any, transition: int) -> bool:
     return bool(partner.call(ChangeState, f"{NAME}/change_state", request).success)
 
 
-def until(ready: Any, timeout_s: float = 20.0) -> bool:
-    end = time.monotonic() + timeout_s
-    while not ready() and time.monotonic() < end:
-        time.sleep(0.02)
-    return bool(ready())
-
-
 def odometry(x: float, stamp_s: float, **changes: Any) -> Odometry:
     message = Odometry(child_frame_id="base_link")
     message.header.frame_id = "odom"
@@ -101,7 +94,7 @@ def test_the_lifecycle_can_be_walked_again_and_again(start_node: Any, partner: A
             before = len(statuses)
             assert change(partner, Transition.TRANSITION_ACTIVATE), node.text
             assert state_of(partner) == State.PRIMARY_STATE_ACTIVE
-            assert until(lambda: len(statuses) > before)  # noqa: B023
+            assert partner.until(lambda: len(statuses) > before)  # noqa: B023
             assert change(partner, Transition.TRANSITION_DEACTIVATE), node.text
         assert change(partner, Transition.TRANSITION_CLEANUP), node.text
     assert statuses[-1].state == LocalizerStatus.UNINITIALIZED
@@ -124,7 +117,7 @@ def test_late_listeners_get_the_map_and_the_status(start_node: Any, partner: Any
     start_node().wait_for(ACTIVE)
     time.sleep(0.5)
     maps, statuses = partner.hear(topics.MAP), partner.hear(topics.STATUS)
-    assert until(lambda: maps and statuses)
+    assert partner.until(lambda: maps and statuses)
     (grid,) = maps
     assert grid.info.width >= 320
     assert {0, 100, -1} == set(grid.data)
@@ -142,7 +135,7 @@ def test_odometry_alone_gives_poses_with_its_stamps(start_node: Any, partner: An
     for message in sent:
         out.publish(message)
         time.sleep(0.005)
-    assert until(lambda: len(poses) >= 5 and hypotheses and clouds), node.text
+    assert partner.until(lambda: len(poses) >= 5 and hypotheses and clouds), node.text
     stamps = {(m.header.stamp.sec, m.header.stamp.nanosec) for m in sent}
     assert {(m.header.stamp.sec, m.header.stamp.nanosec) for m in poses} <= stamps
     assert poses[-1].header.frame_id == "map"
@@ -198,7 +191,7 @@ def test_malformed_messages_are_named_and_survived(start_node: Any, partner: Any
     for i in range(60):
         out.publish(odometry(0.5 * i, 300.0 + 0.05 * i))
         time.sleep(0.005)
-    assert until(lambda: statuses and statuses[-1].particles > 0), node.text
+    assert partner.until(lambda: statuses and statuses[-1].particles > 0), node.text
     assert statuses[-1].frames_dropped >= 10
     assert node.end() == 0, node.text
     assert "Traceback" not in node.text
