@@ -18,7 +18,8 @@ from mdps_ros.core.angles import wrap
 from mdps_ros.models.road_index import RoadIndex
 from mdps_ros.settings import RoadSettings
 
-BEND_ZONE = 12.0  # m over which a road's tangent turns at a bend (best of 0..24 m on KITTI 01, 08)
+CHUNK = 1 << 13  # particles at a time: the intermediates stay in the processor's cache
+BEND_ZONE = 12.0  # m over which a tangent turns at a bend (best of 0..24 m on KITTI 01, 08)
 
 
 def road_log_likelihood(
@@ -39,18 +40,17 @@ def road_log_likelihood(
     near = slot >= 0
     floor = math.log(settings.off_road) + math.log(settings.off_heading)
     result = torch.full_like(x, floor)
-    batch, particle = near.nonzero(as_tuple=True)
-    if batch.numel():
-        candidates = index.candidates[slot[batch, particle].long()].long()
-        score = _best_candidate(poses[batch, particle], candidates, index, settings)
-        result[batch, particle] = score
+    flat, poses = result.view(-1), poses.reshape(-1, 3)
+    for chunk in near.view(-1).nonzero().squeeze(-1).split(CHUNK):
+        candidates = index.candidates[slot.view(-1)[chunk].long()].long()
+        flat[chunk] = _best_candidate(poses[chunk], candidates, index, settings).log()
     return result
 
 
 def _best_candidate(
     poses: Float[Tensor, "P 3"], candidates: Tensor, index: RoadIndex, settings: RoadSettings
 ) -> Float[Tensor, " P"]:
-    """Best score of P poses over their (P, K) candidate segments."""
+    """Likelihood of P poses on the best of their (P, K) candidate segments."""
     segment = index.segments[candidates.clamp_min(0)]  # (P, K, 10)
     sx, sy, ux, uy, length, road_yaw, width, oneway, bend_in, bend_out = segment.unbind(-1)
     dx, dy = poses[:, None, 0] - sx, poses[:, None, 1] - sy
@@ -70,20 +70,22 @@ def _best_candidate(
     turned = torch.where(backward & twoway, math.pi - heading.abs(), heading.abs())
     right = torch.where(twoway, -width / 8, 0.0) * torch.where(backward, -1.0, 1.0)
     off_centre = torch.hypot(left - right, over)
-    score = lateral_log(off_centre, width, settings) + heading_log(turned, settings)
-    return torch.where(candidates >= 0, score, -math.inf).amax(-1)
+    likelihood = lateral(off_centre, width, settings) * heading_fit(turned, settings)
+    return torch.where(candidates >= 0, likelihood, 0.0).amax(-1)
 
 
-def lateral_log(offset: Tensor, width: Tensor, settings: RoadSettings) -> Tensor:
-    """Log-potential of an offset (m) from where a car is expected on a road this wide (m)."""
-    spread = settings.lateral_sd + width / 6
-    beyond = torch.relu(offset - settings.lateral_free) / spread
-    return torch.log(settings.off_road + (1 - settings.off_road) * torch.exp(-0.5 * beyond**2))
+def lateral(offset: Tensor, width: Tensor, settings: RoadSettings) -> Tensor:
+    """Likelihood of an offset (m) from where a car is expected on a road this wide (m); at most 1.
+
+    Flat near the lane centre, Gaussian beyond, and never less than `off_road`.
+    """
+    beyond = torch.relu(offset - settings.lateral_free) / (settings.lateral_sd + width / 6)
+    return settings.off_road + (1 - settings.off_road) * torch.exp(-0.5 * beyond**2)
 
 
-def heading_log(turned: Tensor, settings: RoadSettings) -> Tensor:
-    """Log-potential of a heading (rad) off the road's tangent: along it, turning, or any."""
+def heading_fit(turned: Tensor, settings: RoadSettings) -> Tensor:
+    """Likelihood of a heading (rad) off the road's tangent; at most 1: along it, turning, any."""
     along = torch.exp(-0.5 * (turned / settings.heading_sd) ** 2)
     turning = torch.exp(-0.5 * (turned / settings.turning_sd) ** 2)
     share, rest = settings.turning_share, settings.off_heading
-    return torch.log((1 - share - rest) * along + share * turning + rest)
+    return (1 - share - rest) * along + share * turning + rest

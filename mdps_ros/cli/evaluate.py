@@ -1,0 +1,164 @@
+"""`mdps evaluate`: measure the filter on drives whose truth is known."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mdps_ros.evaluation.results import Row
+
+Result = TypeVar("Result")
+
+app = typer.Typer(no_args_is_help=True, help="Measure on drives whose truth is known.")
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder of the data; MDPS_DATA when left out.")
+]
+SequenceOption = Annotated[
+    list[str] | None, typer.Option("--sequence", help="e.g. 00; again for more; all when left out.")
+]
+SeedsOption = Annotated[int, typer.Option(help="Seeds 0 .. N-1, each one row.")]
+JobsOption = Annotated[int, typer.Option(help="Runs at a time; 0 takes one for each core.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="One value, e.g. filter.particles_min=500.")
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write rows and machine to this file.")
+]
+
+KITTI_COLUMNS = (
+    "name",
+    "seed",
+    "roads_km",
+    "converged_after_m",
+    "median_error_m",
+    "mean_error_m",
+    "p95_error_m",
+    "wrong_claim_share",
+    "claim_share",
+    "particles_median",
+    "seconds",
+)
+
+
+@app.command()
+def kitti(
+    odometry: Annotated[
+        str, typer.Option(help="real: the visual odometry of the data set.")
+    ] = "real",
+    map: Annotated[
+        str, typer.Option("--map", help="own: the sequence's map file; union: all of them as one.")
+    ] = "own",
+    data: DataOption = None,
+    sequence: SequenceOption = None,
+    seeds: SeedsOption = 5,
+    jobs: JobsOption = 0,
+    assignments: SetOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Find KITTI drives on OpenStreetMap by odometry and roads alone.
+
+    The start may be anywhere on any road of the map, with any heading.
+
+    Examples:
+        mdps evaluate kitti --json out.json
+        mdps evaluate kitti --map union --sequence 00 --seeds 1
+    """
+    from mdps_ros.cli.options import read_settings
+    from mdps_ros.evaluation import kitti as suite
+
+    if odometry != "real":
+        raise typer.BadParameter("only `real` odometry is built", param_hint="--odometry")
+    if map not in ("own", "union"):
+        raise typer.BadParameter("use own or union", param_hint="--map")
+    root = _root(data)
+    settings = read_settings(None, assignments or [])
+    names = sequence or suite.sequences_with_odometry(root)
+    tasks = [
+        (root, name, map == "union", seed, settings) for name in names for seed in range(seeds)
+    ]
+    rows = _run(suite.run_row, tasks, jobs)
+    _finish(f"kitti {map}", rows, KITTI_COLUMNS, json_file)
+
+
+@app.command(name="kitti-depth")
+def kitti_depth(
+    data: DataOption = None,
+    sequence: SequenceOption = None,
+    seeds: SeedsOption = 5,
+    jobs: JobsOption = 0,
+    assignments: SetOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Compare road alone with road + depth where KITTI has stereo depth.
+
+    Examples:
+        mdps evaluate kitti-depth --sequence 00 --json out.json
+    """
+    from mdps_ros.cli.options import read_settings
+    from mdps_ros.evaluation import kitti as suite
+
+    root = _root(data)
+    settings = read_settings(None, assignments or [])
+    tasks = [(root, name, seed, settings) for name in sequence or ["00"] for seed in range(seeds)]
+    pairs = _run(suite.depth_rows, tasks, jobs)
+    rows = sorted((row for pair in pairs for row in pair), key=lambda row: str(row["name"]))
+    _finish("kitti-depth", rows, tuple(rows[0]), json_file)
+
+
+def _root(data: Path | None) -> Path:
+    """The folder of the data.
+
+    Raises:
+        DataError: neither the option nor MDPS_DATA names one.
+    """
+    from mdps_ros.data.errors import DataError
+
+    named = data or (Path(os.environ["MDPS_DATA"]) if os.environ.get("MDPS_DATA") else None)
+    if named is None:
+        raise DataError("where is the data? set MDPS_DATA or give --data FOLDER")
+    return named
+
+
+def _run(work: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], jobs: int) -> list[Result]:
+    """Results of work(*task) in the order of the tasks, several processes at a time."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    from rich.console import Console
+    from rich.progress import track
+
+    workers = min(jobs or os.cpu_count() or 1, len(tasks))
+    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = [pool.submit(work, *task) for task in tasks]
+        console = Console(stderr=True)
+        for done in track(as_completed(futures), "runs", len(futures), console=console):
+            done.result()
+        return [future.result() for future in futures]
+
+
+def _finish(suite: str, rows: list[Row], columns: tuple[str, ...], json_file: Path | None) -> None:
+    """Add a summary row per name, print the table and write the file."""
+    from rich.console import Console
+
+    from mdps_ros.evaluation import results
+
+    names = dict.fromkeys(str(row["name"]) for row in rows)
+    groups = [[row for row in rows if row["name"] == name] for name in names]
+    summaries = [
+        results.summary_row(group, f"{group[0]['name']} median of {len(group)}") for group in groups
+    ]
+    ordered = [
+        row for group, total in zip(groups, summaries, strict=True) for row in (*group, total)
+    ]
+    results.print_table(Console(), suite, ordered, columns)
+    if json_file is not None:
+        command = results.command_line()
+        results.write_json(json_file, results.document(suite, ordered, 0, command=command))
