@@ -111,7 +111,8 @@ def print_run(title: str, row: Row, files: ReportFiles) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table(title=title, title_justify="left", show_header=False)
+    console.print(title, style="bold", highlight=False, soft_wrap=True)
+    table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for key in SHOWN:

@@ -32,6 +32,7 @@ from mdps_ros.evaluation.run import Trace
 from mdps_ros.maps import Map
 
 PANELS = 6
+AHEAD = "#e08a00"
 
 
 def draw_report(path: Path, trace: Trace, map: Map, title: str) -> None:
@@ -128,7 +129,7 @@ def _beliefs(figure: SubFigure, trace: Trace, map: Map) -> None:
 
 
 def _curves(figure: SubFigure, trace: Trace, error: Errors | None, score: Score | None) -> None:
-    """Error, sideways error with its band, mass and particle number over distance."""
+    """Error, signed error with bands, mass and particle number over distance."""
     axes = figure.subplots(
         4,
         1,
@@ -143,7 +144,7 @@ def _curves(figure: SubFigure, trace: Trace, error: Errors | None, score: Score 
         },
     )
     _error_curve(axes[0], trace, error)
-    _sideways_curve(axes[1], trace, error, score)
+    _signed_curve(axes[1], trace, error, score)
     _mass_curve(axes[2], trace)
     _particle_curve(axes[3], trace)
     if score is not None and score.converged_after_m is not None:
@@ -203,31 +204,26 @@ def _error_curve(axes: Axes, trace: Trace, error: Errors | None) -> None:
     axes.legend(loc="upper right", frameon=False, fontsize=8.5, ncols=2)
 
 
-def _sideways_curve(axes: Axes, trace: Trace, error: Errors | None, score: Score | None) -> None:
-    """Signed lateral and longitudinal error after convergence, against the claimed 2 sigma."""
-    _name(axes, "Error ahead and to the left after convergence, m")
+def _signed_curve(axes: Axes, trace: Trace, error: Errors | None, score: Score | None) -> None:
+    """Signed error along and across the road, with bands of twice the claimed deviation."""
+    _name(axes, "Error after convergence and claimed 2 sigma, m")
     if error is None or score is None or score.converged_after_m is None:
         text = "no truth" if error is None else "never converged"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color=FAINT)
         axes.set_yticks([])
         return
     after = trace.travelled >= score.converged_after_m
-    yaw = trace.truth[:, 2]
-    left = np.stack([-np.sin(yaw), np.cos(yaw)], axis=1)
-    block = trace.covariance[:, :2, :2]
-    sigma = np.sqrt(np.maximum(np.einsum("ti,tij,tj->t", left, block, left), 0.0))
     x = np.where(after, trace.travelled, np.nan)
-    axes.fill_between(
-        x,
-        -2 * sigma,
-        2 * sigma,
-        color=ESTIMATE,
-        alpha=0.16,
-        lw=0,
-        label="2 sigma to the left",
+    cos, sin = np.cos(trace.truth[:, 2]), np.sin(trace.truth[:, 2])
+    curves = (
+        ("ahead", AHEAD, error.longitudinal_m, np.stack([cos, sin], axis=1)),
+        ("to the left", ESTIMATE, error.lateral_m, np.stack([-sin, cos], axis=1)),
     )
-    axes.plot(x, error.longitudinal_m, color="#e08a00", lw=1.1, label="ahead")
-    axes.plot(x, error.lateral_m, color=ESTIMATE, lw=1.3, label="left")
+    for name, colour, values, axis in curves:
+        variance = np.einsum("ti,tij,tj->t", axis, trace.covariance[:, :2, :2], axis)
+        band = 2 * np.sqrt(np.maximum(variance, 0.0))
+        axes.fill_between(x, -band, band, color=colour, alpha=0.15, lw=0)
+        axes.plot(x, values, color=colour, lw=1.3, label=name)
     axes.axhline(0.0, color=FAINT, lw=0.8)
     extent = np.abs(np.stack([error.lateral_m, error.longitudinal_m])[:, after])
     limit = 1.25 * max(1.0, float(np.nanquantile(extent, 0.995)))

@@ -64,18 +64,14 @@ def test_not_a_number_never_reaches_a_file(tmp_path):
 
 
 def test_command_line_is_what_one_would_type(monkeypatch):
-    monkeypatch.setattr(
-        "sys.argv", ["/somewhere/bin/mdps", "replay", "my drive", "--seed", "3"]
-    )
+    monkeypatch.setattr("sys.argv", ["/somewhere/bin/mdps", "replay", "my drive", "--seed", "3"])
     assert results.command_line() == "mdps replay 'my drive' --seed 3"
 
 
 def test_table_shows_a_dash_where_there_is_no_value():
     stream = io.StringIO()
     console = Console(file=stream, width=100)
-    results.print_table(
-        console, "five", rows_of_five_seeds(), ["seed", "converged_after_m"]
-    )
+    results.print_table(console, "five", rows_of_five_seeds(), ["seed", "converged_after_m"])
     lines = stream.getvalue().splitlines()
     assert any("│ 1 " in line and line.rstrip(" │").endswith("-") for line in lines)
     assert "frames" not in stream.getvalue()

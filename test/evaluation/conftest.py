@@ -1,8 +1,10 @@
 """A made-up run on a real map: a belief that starts everywhere and closes in on a car."""
 
 import numpy as np
+import pytest
 
 from mdps_ros.evaluation.run import Track, collect_trace
+from mdps_ros.maps import load_map
 from mdps_ros.runtime.outputs import Mode, ParticleSnapshot, PoseEstimate, State
 
 
@@ -10,11 +12,9 @@ def loop_drive(length_m=1000.0, step_m=2.0):
     """Truth of a drive round a rounded block: stamps ns, poses (T, 3)."""
     s = np.arange(0.0, length_m, step_m)
     angle = s / 140.0
-    x, y = 230.0 * np.cos(angle) * np.sign(1.0), 330.0 * np.sin(1.3 * angle)
+    x, y = 230.0 * np.cos(angle), 330.0 * np.sin(1.3 * angle)
     yaw = np.arctan2(np.gradient(y), np.gradient(x))
-    return (1_000_000_000 + s / 8.0 * 1e9).astype(np.int64), np.stack(
-        [x, y, yaw], axis=1
-    )
+    return (1_000_000_000 + s / 8.0 * 1e9).astype(np.int64), np.stack([x, y, yaw], axis=1)
 
 
 def outputs(seed=0, converge_m=240.0, length_m=1000.0):
@@ -29,9 +29,7 @@ def outputs(seed=0, converge_m=240.0, length_m=1000.0):
         spread = 0.4 + 250.0 * lost**2
         count = int(800 + 40_000 * lost**2)
         here = truth[i] + np.array([0.5, -0.3, 0.01]) * rng.normal(size=3)
-        centre = np.where(
-            rng.random((count, 1)) < mass, here, decoy + truth[i] - truth[0]
-        )
+        centre = np.where(rng.random((count, 1)) < mass, here, decoy + truth[i] - truth[0])
         poses = centre + rng.normal(size=(count, 3)) * [spread, spread, 0.05 + lost]
         deviation = np.array([spread, spread, 0.05 + lost])
         within = np.diag((0.2 * deviation) ** 2)
@@ -63,6 +61,25 @@ def outputs(seed=0, converge_m=240.0, length_m=1000.0):
         )
 
 
-def synthetic_trace(**options):
+@pytest.fixture(scope="session")
+def helsinki():
+    """The bundled map of the centre of Helsinki."""
+    return load_map("helsinki")
+
+
+@pytest.fixture(scope="session")
+def run():
     """`outputs` collected, with the truth."""
-    return collect_trace(outputs(**options), Track(*loop_drive()), seconds=1.5)
+    return collect_trace(outputs(), Track(*loop_drive()), seconds=1.5)
+
+
+@pytest.fixture(scope="session")
+def answers():
+    """`outputs` as a list."""
+    return list(outputs())
+
+
+@pytest.fixture(scope="session")
+def true_track():
+    """Truth of `answers`."""
+    return Track(*loop_drive())
