@@ -35,23 +35,17 @@ class LazyCommand(NamedTuple):
 
 
 class LazyGroup(TyperGroup):
-    """Lists its commands from a table and resolves them on use; subclasses set the table."""
+    """Lists stand-ins of its commands and loads the real ones on use; subclasses set the table."""
 
     table: ClassVar[dict[str, LazyCommand]] = {}
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Names in the order of the table."""
-        return list(self.table)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A stand-in that knows its help line; `resolve_command` gives the real one."""
-        if cmd_name not in self.table:
-            return None
-        return TyperCommand(cmd_name, help=self.table[cmd_name].help, rich_markup_mode=None)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {
+            name: TyperCommand(name, help=command.help) for name, command in self.table.items()
+        }
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Name, real command and remaining words."""
-        name, command, rest = super().resolve_command(ctx, args)
-        if name is not None and command is not None:
-            command = self.table[name].load(name)
-        return name, command, rest
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        return name, self.table[name].load(name) if name is not None else stand_in, rest
