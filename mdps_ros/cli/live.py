@@ -17,7 +17,7 @@ from rich.progress import Progress
 import mdps_ros
 from mdps_ros.cli.bag_drive import BagDrive, open_drive
 from mdps_ros.cli.options import read_settings
-from mdps_ros.cli.processes import Child, LiveError, children, free_domain, ros_environment
+from mdps_ros.cli.processes import Child, LiveError, children, own_domain, ros_environment
 from mdps_ros.data.errors import DataError
 from mdps_ros.evaluation.recorded import recorded_outputs
 from mdps_ros.evaluation.run import RunError, Trace, Track, collect_trace
@@ -147,12 +147,12 @@ def _play(bag: Path, drive: BagDrive, rate: float, out: Path, records: tuple[Pat
     Raises:
         LiveError: one of them failed.
     """
-    environment = ros_environment(free_domain(), out / "ros_log")
     words = [str(bag), "--rate", f"{rate:g}", "--record", str(records[0])]
     words += ["--lossless", "--progress", "--timeout", f"{NODE_START_S:g}"]
     words += ["--truth"] if drive.topics.truth is not None else []
     ros_words = ["--ros-args", "--params-file", str(out / "node.yaml")]
-    with children() as started:
+    with own_domain() as domain, children() as started:
+        environment = ros_environment(domain, out / "ros_log")
         node = Child("mdps_ros.ros.main", ros_words, environment, out / "node.log")
         started.append(node)
         recorder = Child(

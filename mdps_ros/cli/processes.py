@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +16,9 @@ from types import FrameType
 
 import mdps_ros
 
-DOMAINS = range(1, 102)
-"""Domain ids to try; ports of larger ones run into those that the kernel hands out."""
+DOMAINS = range(101, 0, -1)
+"""Domain ids to try, those that people choose last; ports of ids above 101 run into those that
+the kernel hands out."""
 END_S = 10.0
 """Time that a child gets to end after SIGINT."""
 
@@ -106,19 +109,27 @@ def children() -> Iterator[list[Child]]:
         signal.signal(signal.SIGTERM, before)
 
 
-def free_domain() -> int:
-    """A ROS domain id whose discovery port nobody on this machine uses.
+@contextmanager
+def own_domain() -> Iterator[int]:
+    """A ROS domain id for the length of the block that nobody else on this machine uses.
+
+    A locked file holds it against other commands of ours, which may not have opened a port yet;
+    trying the discovery port finds all other ROS processes.
 
     Raises:
         LiveError: all are taken.
     """
     for domain in DOMAINS:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        path = Path(tempfile.gettempdir(), f"mdps_ros_domain_{os.getuid()}_{domain}")
+        with path.open("w") as claim, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 probe.bind(("", 7400 + 250 * domain))
             except OSError:
                 continue
-        return domain
+            probe.close()
+            yield domain
+            return
     raise LiveError("no free ROS domain id; end other ROS processes on this machine")
 
 
