@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ Ring = NDArray[np.int64]
 
 
 class OsmWay(NamedTuple):
-    """A line of nodes; nodes that the file lacks are left out."""
+    """A line of nodes. Where the file lacks nodes the way is cut, so one id may come twice."""
 
     id: int
     tags: Mapping[str, str]
@@ -81,11 +82,11 @@ def read_osm(paths: Sequence[Path]) -> OsmData:
     if len(paths) == 1:
         data = _read_one(paths[0], paths[0])
         # Overpass may write ways ahead of their nodes: sort such a file and read it again.
-        if data.ways and not any(len(way.nodes) for way in data.ways):
+        if not data.ways:
             data = _read_merged(paths)
     else:
         data = _read_merged(paths)
-    if not any(len(way.nodes) for way in data.ways) and not data.points:
+    if not data.ways and not data.points:
         raise MapError(
             f"{_names(paths)}: no tagged way or node with a position; download the extract again "
             "with its nodes (Overpass: `out body; >; out skel qt;`)"
@@ -116,7 +117,7 @@ def _read_merged(paths: Sequence[Path]) -> OsmData:
 
 
 def _read_one(path: Path, named: Path) -> OsmData:
-    ways: dict[int, OsmWay] = {}
+    ways: dict[int, list[OsmWay]] = {}
     areas: dict[int, OsmArea] = {}
     points: dict[int, OsmPoint] = {}
     item: Any  # osmium's classes share no base
@@ -129,7 +130,7 @@ def _read_one(path: Path, named: Path) -> OsmData:
         )
         for item in processor:
             if item.is_way():
-                ways[item.id] = _way(item)
+                ways[item.id] = _runs(item)
             elif item.is_area():
                 areas[item.id] = _area(item)
             elif item.is_node() and item.location.valid():
@@ -138,14 +139,14 @@ def _read_one(path: Path, named: Path) -> OsmData:
     except (RuntimeError, ValueError) as error:
         raise _corrupt(named, error) from error
     return OsmData(
-        ways=tuple(ways[key] for key in sorted(ways)),
+        ways=tuple(run for key in sorted(ways) for run in ways[key]),
         areas=tuple(areas[key] for key in sorted(areas)),
         points=tuple(points[key] for key in sorted(points)),
     )
 
 
 def _format(path: Path) -> str:
-    """libosmium's name of the format by content; empty where only the file's name can tell."""
+    """Name of the format for libosmium, by content; empty where only the file's name can tell."""
     with path.open("rb") as file:
         head = file.read(64)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
@@ -157,10 +158,15 @@ def _format_by_name(path: Path) -> str:
     return "".join(path.suffixes[-2:]).removeprefix(".")
 
 
-def _way(way: Any) -> OsmWay:
-    nodes = [(n.ref, n.location.x, n.location.y) for n in way.nodes if n.location.valid()]
-    table = np.array(nodes, dtype=np.int64).reshape(-1, 3)
-    return OsmWay(way.id, dict(way.tags), table[:, 0], table[:, 1:])
+def _runs(way: Any) -> list[OsmWay]:
+    """Cut a way where nodes are missing; leaving them out would draw a chord across the gap."""
+    tags = dict(way.tags)
+    runs = []
+    for known, nodes in groupby(way.nodes, key=lambda node: node.location.valid()):
+        if known:
+            table = np.array([(n.ref, n.location.x, n.location.y) for n in nodes], dtype=np.int64)
+            runs.append(OsmWay(way.id, tags, table[:, 0], table[:, 1:]))
+    return runs
 
 
 def _area(area: Any) -> OsmArea:

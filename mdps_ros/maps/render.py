@@ -13,7 +13,7 @@ from mdps_ros.maps.map import Map
 
 ATTRIBUTION = "(c) OpenStreetMap contributors"
 
-_GROUND = (243, 240, 234)
+_GROUND = (238, 234, 227)
 # Bottom to top; each layer covers what lies below it.
 _FILLS: tuple[tuple[str, tuple[int, int, int]], ...] = (
     ("free", (255, 255, 255)),
@@ -34,7 +34,7 @@ _TOP: tuple[tuple[str, tuple[int, int, int]], ...] = (
     ("barrier", (160, 140, 125)),
 )
 _TREE = (150, 196, 138)
-_ROAD_EDGE = (188, 182, 176)
+_ROAD_EDGE = (165, 158, 151)
 _BUILDING_EDGE = (140, 124, 114)
 _BAND_ROWS = 256
 _SUPERSAMPLING = 2
@@ -90,9 +90,10 @@ def _paint(tile: RasterTile) -> NDArray[np.uint8]:
         image[tile.layer(name) > 0] = colour
     image[tile.layer("tree") > 0] = _TREE
     asphalt = np.any([tile.layer(name) for name, _ in _ROADS], axis=0)
+    # Casing outside the asphalt: a road of one cell keeps its colour in coarse pictures.
+    image[_rim(~asphalt)] = _ROAD_EDGE
     for name, colour in _ROADS:
         image[tile.layer(name) > 0] = colour
-    image[_rim(asphalt)] = _ROAD_EDGE
     for name, colour in _TOP:
         image[tile.layer(name) > 0] = colour
     image[_rim(tile.layer("building") > 0)] = _BUILDING_EDGE
@@ -110,4 +111,5 @@ def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rows, columns, _ = image.shape
     s = _SUPERSAMPLING
     blocks = image.reshape(rows // s, s, columns // s, s, 3)
-    return blocks.mean(axis=(1, 3)).round().astype(np.uint8)
+    mean: NDArray[np.uint8] = blocks.mean(axis=(1, 3)).round().astype(np.uint8)
+    return mean
