@@ -10,11 +10,11 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
 from mdps_ros.core.mapdata import Bounds
+from mdps_ros.evaluation.layout import frame_of, window_around
 from mdps_ros.evaluation.metrics import CLAIM_MASS, Errors
 from mdps_ros.evaluation.run import Trace
 from mdps_ros.maps import Map
 from mdps_ros.maps.render import ATTRIBUTION, render
-from mdps_ros.runtime.outputs import ParticleSnapshot
 
 INK = "#22262b"
 FAINT = "#8a9097"
@@ -25,9 +25,6 @@ GOOD = "#15803d"
 
 LIKELY_MASS = 0.5
 """A best hypothesis with this share of the belief is worth a thin line."""
-SMALLEST_WINDOW_M = 70.0
-MOST_OF_THE_MAP = 0.6
-"""A window that would show this share of the map's height shows all of it."""
 NICE_LENGTHS_M = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
@@ -91,71 +88,6 @@ def _scale_bar(axes: Axes, window: Bounds) -> None:
     )
 
 
-def choose_snapshots(trace: Trace, count: int) -> list[int]:
-    """Snapshots that tell the story: the first, each time the belief has shrunk again, the last.
-
-    The levels of shrinking are evenly spaced in the logarithm of the particles' spread.
-
-    Args:
-        trace: one run.
-        count: how many at most.
-
-    Returns:
-        Rising indices into `trace.snapshots`.
-    """
-    spread = np.array([np.hypot(*s.poses[:, :2].std(axis=0)) for s in trace.snapshots])
-    total = len(spread)
-    if total <= count:
-        return list(range(total))
-    shrunk = np.minimum.accumulate(np.maximum(spread, 1e-3))
-    levels = np.geomspace(shrunk[0], shrunk[-1], count)
-    chosen = {int(np.argmax(shrunk <= level * (1 + 1e-9))) for level in levels} | {
-        0,
-        total - 1,
-    }
-    while len(chosen) > count:
-        inner = sorted(chosen)
-        gaps = [inner[i + 1] - inner[i - 1] for i in range(1, len(inner) - 1)]
-        chosen.remove(inner[1 + int(np.argmin(gaps))])
-    while len(chosen) < count:
-        order = sorted(chosen)
-        widest = int(np.argmax(np.diff(order)))
-        chosen.add((order[widest] + order[widest + 1]) // 2)
-    return sorted(chosen)
-
-
-def window_around(points: NDArray[np.float64], bounds: Bounds, aspect: float) -> Bounds:
-    """A window of the given width / height that holds the points, not larger than the map.
-
-    Args:
-        points: (P, 2) m.
-        bounds: of the map.
-        aspect: width over height of the window.
-
-    Returns:
-        Centred on the points, or on the map along an axis where the map is smaller.
-    """
-    low, high = points.min(axis=0), points.max(axis=0)
-    size = np.maximum((high - low) * 1.2, SMALLEST_WINDOW_M)
-    height = max(size[1], size[0] / aspect)
-    whole = max(bounds.height, bounds.width / aspect)
-    if height > MOST_OF_THE_MAP * whole:
-        height = whole
-    half = 0.5 * np.array([aspect * height, height])
-    map_low = np.array([bounds.min_x, bounds.min_y])
-    map_high = np.array([bounds.max_x, bounds.max_y])
-    first, last = map_low + half, map_high - half
-    centre = np.clip(0.5 * (low + high), np.minimum(first, last), np.maximum(first, last))
-    centre = np.where(first > last, 0.5 * (map_low + map_high), centre)
-    return Bounds(*(centre - half), *(centre + half))
-
-
-def frame_of(trace: Trace, snapshot: ParticleSnapshot) -> int:
-    """Index of the estimate that was given with a snapshot, or the next one after it."""
-    index = int(np.searchsorted(trace.stamps_ns, snapshot.stamp_ns))
-    return min(index, len(trace.stamps_ns) - 1)
-
-
 def draw_belief(axes: Axes, map: Map, trace: Trace, index: int, aspect: float) -> None:
     """Particles, hypotheses, estimate and truth at the time of one snapshot."""
     snapshot = trace.snapshots[index]
@@ -165,6 +97,8 @@ def draw_belief(axes: Axes, map: Map, trace: Trace, index: int, aspect: float) -
     # A hypothesis that is nearly dead does not widen the window.
     alive = trace.modes[frame, trace.mode_mass[frame] >= 0.05, :2]
     points = np.concatenate([edges, alive, trace.estimate[[frame], :2], trace.truth[[frame], :2]])
+    if index == 0 and trace.top_mass[frame] < LIKELY_MASS:  # a global start is on the whole map
+        points = np.concatenate([points, np.reshape(map.bounds, (2, 2))])
     window = window_around(points[np.isfinite(points).all(axis=1)], map.bounds, aspect)
     draw_map(axes, map, window)
     near = window.width < 400.0

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
+from mdps_ros.evaluation.layout import choose_snapshots
 from mdps_ros.evaluation.metrics import (
     CLAIM_MASS,
     CLAIM_RADIUS_M,
@@ -24,7 +25,6 @@ from mdps_ros.evaluation.panels import (
     INK,
     PARTICLE,
     TRUTH,
-    choose_snapshots,
     draw_belief,
     draw_drive,
 )

@@ -10,7 +10,7 @@ from mdps_ros.runtime.outputs import ParticleSnapshot
 
 SNAPSHOT_PARTICLES = 2000
 """At most this many particles of a snapshot are kept."""
-PAUSE_MIN_S = 1.0
+PAUSE_MIN_S = 0.5
 PAUSE_MAX_S = 10.0
 PAUSE_GROWTH = 0.15
 """The pause to the next snapshot is this share of the run so far, between the two above."""

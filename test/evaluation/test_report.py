@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from evo.tools import file_interface
 
-from mdps_ros.core.mapdata import Bounds
 from mdps_ros.data.trajectory import read_tum
 from mdps_ros.evaluation import report
-from mdps_ros.evaluation.panels import choose_snapshots, window_around
 from mdps_ros.evaluation.run import RunError
 
 
@@ -80,34 +78,3 @@ def test_folder_that_cannot_be_written_is_one_clear_error(tmp_path, run, helsink
         report.write_report(
             tmp_path / "file", run, helsinki, "x", row=row, suite="t", command="mdps"
         )
-
-
-def test_small_multiples_show_start_shrinking_and_end(run):
-    chosen = choose_snapshots(run, 6)
-    assert len(chosen) == 6
-    assert chosen[0] == 0
-    assert chosen[-1] == len(run.snapshots) - 1
-    spread = [np.hypot(*run.snapshots[i].poses[:, :2].std(axis=0)) for i in chosen]
-    assert sum(s > 5.0 for s in spread) >= 2
-    few = dataclasses.replace(run, snapshots=run.snapshots[:3])
-    assert choose_snapshots(few, 6) == [0, 1, 2]
-    same = dataclasses.replace(run, snapshots=run.snapshots[:1] * 9)
-    assert len(choose_snapshots(same, 6)) == 6
-    assert choose_snapshots(dataclasses.replace(run, snapshots=()), 6) == []
-
-
-def test_windows_hold_their_points_and_stay_on_the_map():
-    bounds = Bounds(-500.0, -800.0, 500.0, 800.0)
-    rng = np.random.default_rng(1)
-    for _ in range(200):
-        points = rng.uniform([-500, -800], [500, 800], (3, 2))
-        points = points[0] + (points - points[0]) * rng.uniform(0.0, 1.0)
-        window = window_around(points, bounds, 1.25)
-        assert window.width / window.height == pytest.approx(1.25)
-        assert (points[:, 1] >= window.min_y).all()
-        assert (points[:, 1] <= window.max_y).all()
-        assert (points[:, 0] >= window.min_x).all()
-        assert (points[:, 0] <= window.max_x).all()
-        if window.height < bounds.height:
-            assert window.min_y >= bounds.min_y - 1e-9
-            assert window.max_y <= bounds.max_y + 1e-9

@@ -7,7 +7,7 @@ import pytest
 
 from mdps_ros.evaluation.run import RunError, Track, collect_trace, tracking_from
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime.outputs import PoseEstimate, TransformEstimate
+from mdps_ros.runtime.outputs import PoseEstimate, State, TransformEstimate
 
 
 def estimates_of(answers):
@@ -79,5 +79,5 @@ def test_run_without_truth_says_so(answers):
 
 def test_tracking_begins_where_the_session_says_so(run):
     first = tracking_from(run)
-    assert first == pytest.approx(run.travelled[run.states == 2][0])
-    assert tracking_from(dataclasses.replace(run, states=np.ones_like(run.states))) is None
+    assert first == pytest.approx(run.travelled[run.states == State.TRACKING.value][0])
+    assert tracking_from(dataclasses.replace(run, states=np.zeros_like(run.states))) is None
