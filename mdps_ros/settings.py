@@ -209,7 +209,7 @@ class DepthSettings:
         1.0, "Multiplier of the learned evidence of one image.", low=0.0, high=10.0
     )
     decorrelation: float = setting(
-        6.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
+        20.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
     )
     tile_memory: float = setting(
         64.0, "Bound of the map rasters that are kept for scoring.", unit="MB", low=1.0, high=2000.0

@@ -30,7 +30,7 @@ def depth(
     map_source: Annotated[
         str, typer.Option("--map", help="OSM file or folder, or `helsinki` or `suburb`.")
     ] = "suburb",
-    seeds: Annotated[int, typer.Option(min=2, help="Number of simulated drives.")] = 16,
+    seeds: Annotated[int, typer.Option(min=2, help="Number of simulated drives.")] = 24,
     first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first drive.")] = 1000,
     length: Annotated[float, typer.Option(min=50.0, help="Length of a drive, metres.")] = 800.0,
 ) -> None:

@@ -7,7 +7,7 @@ whose geodetic anchor the map keeps in float64. Yaw is radians, counter-clockwis
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +124,7 @@ class RasterTile(NamedTuple):
         return self.layers[LAYERS.index(name)]
 
 
+@runtime_checkable
 class TileSource(Protocol):
     """What a measurement model needs of a map: square tiles of the raster, on demand."""
 

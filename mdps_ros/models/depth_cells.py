@@ -103,13 +103,14 @@ def signed_distance(inside: NDArray[np.bool_], resolution: float) -> NDArray[np.
         inward = _to_nearest(~inside) * np.float32(resolution)
     # The boundary runs half a cell before the centre of the first cell on the other side.
     half = np.float32(resolution / 2)
-    return np.where(inside, half - inward, outward - half).astype(np.float32)
+    return np.asarray(np.where(inside, half - inward, outward - half), np.float32)
 
 
 def _to_nearest(region: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Cells to the nearest true cell, exact Euclidean."""
-    distance: NDArray[np.float32] = cv2.distanceTransform(
-        (~region).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    distance: NDArray[np.float32] = np.asarray(
+        cv2.distanceTransform((~region).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE),
+        np.float32,
     )
     return distance
 
@@ -117,10 +118,8 @@ def _to_nearest(region: NDArray[np.bool_]) -> NDArray[np.float32]:
 def _bin(
     inside: NDArray[np.bool_], resolution: float, edges: tuple[float, ...]
 ) -> NDArray[np.int64]:
-    bins: NDArray[np.int64] = np.digitize(
-        signed_distance(inside, resolution), np.array(edges, np.float32)
-    )
-    return bins
+    distance = signed_distance(inside, resolution)
+    return np.asarray(np.digitize(distance, np.array(edges, np.float32)), np.int64)
 
 
 def _window(

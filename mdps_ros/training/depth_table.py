@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,26 @@ from numpy.typing import NDArray
 from mdps_ros import __version__
 from mdps_ros.models.depth_table import DepthTable
 from mdps_ros.settings import DepthSettings
-from mdps_ros.training.depth_fit import fit_table, log_loss
+from mdps_ros.training.depth_fit import fit_table, log_loss, table_views, views
 from mdps_ros.training.depth_samples import Looks, SampleStyle, World, sample_looks
 
 LOOK_SPACING_M = 2.0  # between the looks of a window: the default travel between two updates
+FEWEST_LOOKS = 4  # that make a track
+FIT_STRIDE = 3  # looks
+FOLDS = 3
 UNTHINNED = 20_000  # points; learning sees all of them
+
+
+class Tracks(NamedTuple):
+    """Summed scores of W windows of a drive.
+
+    Attributes:
+        score: (W, K) of the true track (candidate 0) and of displaced ones.
+        spacing_m: (W,) mean travel between the looks of a window.
+    """
+
+    score: NDArray[np.float64]
+    spacing_m: NDArray[np.float64]
 
 
 def learn_depth_table(
@@ -28,8 +44,7 @@ def learn_depth_table(
 ) -> DepthTable:
     """Simulate drives, fit the table, and measure it on drives that the fit did not see.
 
-    The shipped table is fitted to all drives; the metrics come from a fit to three quarters of
-    them, taken on the rest.
+    The shipped table is fitted to all drives; the metrics come from cross-validation over them.
 
     Args:
         world: the map.
@@ -51,22 +66,17 @@ def learn_depth_table(
     for done, seed in enumerate(seeds, 1):
         drives.append(sample_looks(world, seed, whole, style))
         progress(done)
-    held_out = drives[::4]
-    trained = [drive for i, drive in enumerate(drives) if i % 4]
-    test = np.concatenate([drive.counts for drive in held_out])
-    probe = fit_table(np.concatenate([drive.counts for drive in trained])).values
-    fit = fit_table(np.concatenate([drive.counts for drive in drives]))
+    fit = fit_table(_counts(drives))
     metrics = {
-        "looks": int(sum(len(drive.counts) for drive in drives)),
+        "looks_fitted": len(_counts(drives)),
         "candidates": style.candidates,
         "log_loss_chance_nats": round(float(np.log(style.candidates)), 4),
-        "log_loss_left_out_nats": round(log_loss(test, probe), 4),
         "log_loss_fitted_nats": {name: round(value, 4) for name, value in fit.log_loss.items()},
-        "decorrelation_m": round(decorrelation(held_out, probe), 2),
+        **cross_validate(drives),
     }
     provenance = {
         "command": f"mdps calibrate depth --map {map_name} --seeds {len(seeds)}"
-        f" --first-seed {seeds[0]}",
+        f" --first-seed {seeds[0]} --length {style.length_m:g}",
         "version": __version__,
         "data": f"simulated drives on the map '{map_name}' (c) OpenStreetMap contributors, ODbL",
         "seeds": [int(seed) for seed in seeds],
@@ -77,34 +87,68 @@ def learn_depth_table(
     return DepthTable(obstacle, free, provenance)
 
 
-def decorrelation(drives: Sequence[Looks], values: NDArray[np.float64]) -> float:
-    """Travel that counts as one independent look, metres.
-
-    Looks of a window, about LOOK_SPACING_M apart, see the same things and share the map's
-    error. The share of each look's evidence that makes the log-loss of the true track among
-    the displaced ones smallest, w, says how far one has to drive for a whole look: spacing / w.
+def cross_validate(drives: Sequence[Looks]) -> dict[str, dict[str, float]]:
+    """Log-loss and decorrelation of each view on drives that the fit did not see.
 
     Args:
-        drives: looks with shared displacements per window.
-        values: (2, CLASSES) the table.
+        drives: at least two; each is left out once, in FOLDS groups.
+
+    Returns:
+        "log_loss_left_out_nats" and "decorrelation_m", each view name -> value.
     """
-    scores, spacing = [], []
-    for drive in drives:
-        score = np.einsum("fkpc,pc->fk", drive.counts, values)
-        for window in np.unique(drive.window):
-            chosen = _spaced(drive.travelled, np.flatnonzero(drive.window == window))
-            if len(chosen) >= 4:
-                scores.append(score[chosen].sum(axis=0))
-                spacing.append(np.diff(drive.travelled[chosen]).mean())
-    total = np.stack(scores)
+    loss: dict[str, list[float]] = {}
+    tracks: dict[str, list[Tracks]] = {}
+    folds = min(FOLDS, len(drives))
+    for fold in range(folds):
+        values = fit_table(_counts([d for i, d in enumerate(drives) if i % folds != fold])).values
+        known = table_views(values)
+        for drive in drives[fold::folds]:
+            for name, view in views(drive.counts).items():
+                score = np.einsum("fkpbr,pbr->fk", view, known[name])
+                loss.setdefault(name, []).append(log_loss(score[::FIT_STRIDE]))
+                tracks.setdefault(name, []).append(track_scores(drive, score))
+    return {
+        "log_loss_left_out_nats": {k: round(float(np.mean(v)), 4) for k, v in loss.items()},
+        "decorrelation_m": {k: round(decorrelation(v), 1) for k, v in tracks.items()},
+    }
+
+
+def track_scores(drive: Looks, score: NDArray[np.float64]) -> Tracks:
+    """Add up the scores of the looks of each window, about LOOK_SPACING_M apart.
+
+    Args:
+        drive: looks with shared displacements per window.
+        score: (F, K) of its looks.
+    """
+    total, spacing = [], []
+    for window in np.unique(drive.window):
+        chosen = _spaced(drive.travelled, np.flatnonzero(drive.window == window))
+        if len(chosen) >= FEWEST_LOOKS:
+            total.append(score[chosen].sum(axis=0))
+            spacing.append(float(np.diff(drive.travelled[chosen]).mean()))
+    return Tracks(np.array(total).reshape(-1, score.shape[1]), np.array(spacing))
+
+
+def decorrelation(tracks: Sequence[Tracks]) -> float:
+    """Travel that counts as one independent look, metres.
+
+    Looks of a window see the same things and share the map's error. The share w of each look's
+    evidence that makes the log-loss of the true track among the displaced ones smallest says
+    how far one has to drive for a whole look: spacing / w.
+
+    Args:
+        tracks: of drives that the table was not fitted to.
+    """
+    total = np.concatenate([track.score for track in tracks])
+    spacing = float(np.concatenate([track.spacing_m for track in tracks]).mean())
     shares = np.geomspace(0.01, 2.0, 200)
-    loss = [_track_loss(share * total) for share in shares]
-    return float(np.mean(spacing) / shares[int(np.argmin(loss))])
+    loss = [log_loss(share * total) for share in shares]
+    return spacing / float(shares[int(np.argmin(loss))])
 
 
-def _track_loss(score: NDArray[np.float64]) -> float:
-    top = score.max(axis=1, keepdims=True)
-    return float(np.mean(top[:, 0] + np.log(np.exp(score - top).sum(axis=1)) - score[:, 0]))
+def _counts(drives: Sequence[Looks]) -> NDArray[np.float32]:
+    """(F, K, 2, CLASSES) of every FIT_STRIDE-th look; neighbours show the same."""
+    return np.concatenate([drive.counts[::FIT_STRIDE] for drive in drives])
 
 
 def _spaced(travelled: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.int64]:
