@@ -205,9 +205,12 @@ def _content_hash(data: OsmData, anchor: GeoAnchor) -> str:
         digest.update(np.ascontiguousarray(way.location, "<i8").tobytes())
     for area in data.areas:
         digest.update(_header("a", area.id, area.tags))
-        for outer, inner in area.polygons:
-            for ring in (outer, *inner):
-                digest.update(np.ascontiguousarray(ring, "<i8").tobytes())
+        # Sorted: where a ring starts, and the order of rings, is up to the library's version.
+        rings = [ring for outer, inner in area.polygons for ring in (outer, *inner)]
+        if rings:
+            vertices = np.concatenate(rings)
+            order = np.lexsort((vertices[:, 1], vertices[:, 0]))
+            digest.update(np.ascontiguousarray(vertices[order], "<i8").tobytes())
     for point in data.points:
         digest.update(_header("n", point.id, point.tags))
         digest.update(np.array(point.location, "<i8").tobytes())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,7 +86,9 @@ def read_osm(paths: Sequence[Path]) -> OsmData:
         if not data.ways:
             data = _read_merged(paths)
     else:
-        data = _read_merged(paths)
+        # Of differing objects without a version, file order decides which one is kept: order the
+        # files by content, so that neither their names nor the order of the list matter.
+        data = _read_merged(sorted(paths, key=lambda path: sha256(path.read_bytes()).digest()))
     if not data.ways and not data.points:
         raise MapError(
             f"{_names(paths)}: no tagged way or node with a position; download the extract again "
