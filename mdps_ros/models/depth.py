@@ -7,9 +7,13 @@ road edges (`depth_cells`). The log-likelihood is the sum over points of a learn
     log p(class | pose is true) - log p(class | pose is a displaced one)
 
 per kind of point (`depth_table.json`). The ratios were fitted as a conditional logit (McFadden
-1974): the true pose among displaced ones by log-loss, on simulated drives. This one fit also
-sets how much a point counts among its neighbours, which are not independent of it. Nothing here
-was tuned on the data that the result tables report.
+1974): the true pose among displaced ones by log-loss, on simulated drives whose streets hold
+things that the map lacks and whose map is half a metre off. This one fit also sets how much a
+point counts among its neighbours, which are not independent of it. The same drives, left out of
+the fit, gave `depth.decorrelation`: looks along 20 m of road together are worth one, because
+they see the same things through the same map error. Whoever scores several images in a row
+weighs each by the travel since the last one over that length. None of it was tuned on the real
+drives that the result tables report.
 """
 
 from __future__ import annotations
@@ -77,7 +81,7 @@ class DepthModel:
     def log_likelihood(
         self, poses: Float[Tensor, "B N 3"], scan: DepthScan
     ) -> Float[Tensor, "B N"] | None:
-        """Log-likelihood of each pose, up to a constant, of one look.
+        """Log-likelihood of each pose, up to a constant, of one independent look.
 
         Args:
             poses: x m, y m, yaw rad in the map frame.

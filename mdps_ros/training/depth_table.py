@@ -79,6 +79,7 @@ def learn_depth_table(
         f" --first-seed {seeds[0]} --length {style.length_m:g}",
         "version": __version__,
         "data": f"simulated drives on the map '{map_name}' (c) OpenStreetMap contributors, ODbL",
+        "map_id": world.tiles.id,
         "seeds": [int(seed) for seed in seeds],
         "drives": dataclasses.asdict(style),
         "metrics": metrics,

@@ -144,8 +144,8 @@ def test_even_share_keeps_both_ends_of_the_order_and_never_repeats() -> None:
 
 
 def test_a_large_image_is_read_with_a_stride_to_the_same_end() -> None:
-    big = (400.0, 400.0, 319.5, 149.5)
-    image = seen(wall_ahead, ORIGIN, CAMERA, intrinsics=big, shape=(300, 640))
+    big = (260.0, 260.0, 209.5, 99.5)
+    image = seen(wall_ahead, ORIGIN, CAMERA, intrinsics=big, shape=(200, 420))
     scan = extract_scan(image, big, CAMERA, SETTINGS, CPU)
     assert scan is not None
     assert (scan.obstacles[:, 0] - 12).abs().max() < 0.3
