@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
+MAP_EXTRACTS = HERE / "map-extracts.txt"  # wheels wanted for their data, not for their code
 HEARTBEAT_S = 30.0
 
 
@@ -42,7 +43,7 @@ class Setup:
         self.work = root / "build" / "setup"
         self.python = venv / "bin" / "python"
         self._stamps = venv / "mdps_ros_setup.json"
-        requirements = sorted(HERE.glob("requirements*.txt"))
+        requirements = [*sorted(HERE.glob("requirements*.txt")), MAP_EXTRACTS]
         scripts = sorted(HERE.rglob("*.py"))
         place = _hash([], str(venv), str(root), ".".join(map(str, sys.version_info[:2])))
         wheels = _hash(requirements + scripts, place)
@@ -95,7 +96,9 @@ class Setup:
 
     def _install_wheels(self) -> None:
         files = [item for name in sorted(HERE.glob("requirements*.txt")) for item in ("-r", name)]
-        self._call("pip", [self.python, "-m", "pip", "install", "-q", *files])
+        install = [self.python, "-m", "pip", "install", "-q"]
+        self._call("pip", [*install, *files])
+        self._call("pip-maps", [*install, "--no-deps", "-r", MAP_EXTRACTS])
         self._call("patch", [self.python, HERE / "inside" / "patch_cmake_exports.py"])
 
     def _link_checkout(self) -> None:

@@ -147,7 +147,10 @@ class Localizer:
         if scan is not None and self._depth is not None:
             score = self._depth.log_likelihood(belief.state.pose, scan)
         if score is not None:
-            belief, _ = filtering.update(belief, score, self._model)
+            # the first frame has no travel; it counts like any other
+            travel = motion.distance or self._settings.filter.update_distance
+            share = min(travel / self._settings.depth.decorrelation, 1.0)
+            belief, _ = filtering.update(belief, share * score, self._model)
             names.append("depth")
         self._belief = belief
         return tuple(names)

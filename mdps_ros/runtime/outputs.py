@@ -16,8 +16,8 @@ class State(Enum):
 
     UNINITIALIZED = 0  # no odometry yet
     GLOBAL = 1  # no hypothesis holds the mass a claim needs
-    TRACKING = 2  # the top hypothesis is claimed
-    AMBIGUOUS = 3  # was tracking; the mass has split since
+    AMBIGUOUS = 2  # was tracking; the mass has split since
+    TRACKING = 3  # the top hypothesis is claimed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
