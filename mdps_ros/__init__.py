@@ -3,7 +3,7 @@
 Who may import whom (a lower line never imports a higher one; siblings never each other):
 
     ros  | cli                       the edges: rclpy lives in `ros` only
-    evaluation | runtime             numbers; real-time logic as events in, outputs out
+    training | evaluation | runtime  learned constants; numbers; real-time logic
     models | maps | data | sim       measurement and motion models; maps; bags and drives; simulator
     core                             pure torch maths: no I/O, no clock, no global random numbers
     settings, notes                  standard library and PyYAML only

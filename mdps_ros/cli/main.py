@@ -25,6 +25,9 @@ COMMANDS = {
         "mdps_ros.cli.replay", "replay", "Localize a recorded drive without ROS; writes a report."
     ),
     "evaluate": LazyCommand("mdps_ros.cli.evaluate", "app", "Measure on known drives."),
+    "calibrate": LazyCommand(
+        "mdps_ros.cli.calibrate", "app", "Learn the constants of a measurement model."
+    ),
     "settings": LazyCommand(
         "mdps_ros.cli.settings", "settings", "Print every setting, or write a parameter file."
     ),

@@ -119,7 +119,7 @@ def _heaviest(
 ) -> Tensor | None:
     """Index of the heaviest particle in the heaviest cell; None if no particle has weight.
 
-    Cells in which only rounding is left are emptied on the way.
+    Where only rounding is left in the heaviest cell, all cells are summed anew.
     """
     while bool(left.any()):
         best = mass.argmax()
@@ -127,7 +127,8 @@ def _heaviest(
         inside = left[cell]
         if bool(inside.any()):
             return cell[inside.argmax()]
-        mass[best] = 0.0
+        # rounding may leave cells that still hold weight below those that hold none
+        mass.zero_().index_add_(0, slots.reshape(-1), left.repeat(len(slots)))
     return None
 
 

@@ -92,7 +92,8 @@ class RoadNetwork:
     @property
     def lengths(self) -> NDArray[np.float64]:
         """(S,) m, length of each segment."""
-        return np.hypot(*(self.end - self.start).T)
+        lengths: NDArray[np.float64] = np.hypot(*(self.end - self.start).T)
+        return lengths
 
     @property
     def yaw(self) -> NDArray[np.float64]:
@@ -121,7 +122,8 @@ class RasterTile(NamedTuple):
 
     def layer(self, name: str) -> NDArray[np.uint8]:
         """(rows, columns) of one named layer of LAYERS."""
-        return self.layers[LAYERS.index(name)]
+        cells: NDArray[np.uint8] = self.layers[LAYERS.index(name)]
+        return cells
 
 
 @runtime_checkable
@@ -140,7 +142,7 @@ class TileSource(Protocol):
 
     @property
     def tile_size(self) -> float:
-        """Side of a tile, metres. Tile (i, j) starts at (bounds.min_x + i s, bounds.min_y + j s)."""
+        """Side s of a tile, m; tile (i, j) starts at (bounds.min_x + i s, bounds.min_y + j s)."""
         ...
 
     @property

@@ -41,7 +41,7 @@ def road_log_likelihood(
     floor = math.log(settings.off_road) + math.log(settings.off_heading)
     result = torch.full_like(x, floor)
     flat, poses = result.view(-1), poses.reshape(-1, 3)
-    for chunk in near.view(-1).nonzero().squeeze(-1).split(CHUNK):
+    for chunk in torch.split(near.view(-1).nonzero().squeeze(-1), CHUNK):
         candidates = index.candidates[slot.view(-1)[chunk].long()].long()
         flat[chunk] = _best_candidate(poses[chunk], candidates, index, settings).log()
     return result
