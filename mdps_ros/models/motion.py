@@ -28,6 +28,10 @@ from mdps_ros.core.kalman import tria
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.settings import MotionSettings
 
+# m, m, rad: what is drawn of a motion is never exact. Without it, where m says nothing of z (at
+# rest), the array below is singular, and z itself would be drawn instead of staying marginalised.
+LEAST_NOISE = 1e-6
+
 
 class VehicleState(NamedTuple):
     """Particles of a vehicle: leaves with axes (B, N, ...) but for the shared factor.
@@ -170,7 +174,7 @@ def _joint_factor(
     yaw = torch.hypot(settings.yaw_noise * along, settings.yaw_noise_time * time)
     pose_noise = torch.stack(
         (settings.forward_noise * along, settings.lateral_noise * along, yaw), -1
-    )
+    ).clamp_min(LEAST_NOISE)
     decay = _decay(control, settings)
     slip, wander = ((1 - decay[:, 2:] ** 2).sqrt()).unbind(-1)
     steady = (settings.scale_walk * time, settings.yaw_bias_walk * time, settings.slip_sd * slip)
