@@ -50,20 +50,20 @@ class FilterSettings:
     """The mixture-density particle filter."""
 
     particles_max: int = setting(
-        200_000, "Upper bound of the adaptive particle number.", low=10, high=2_000_000
+        1_000_000, "Upper bound of the adaptive particle number.", low=10, high=2_000_000
     )
     particles_min: int = setting(
-        800, "Lower bound of the adaptive particle number.", low=1, high=1_000_000
+        500, "Lower bound of the adaptive particle number.", low=1, high=1_000_000
     )
     start_spacing: float = setting(
-        1.0,
+        0.15,
         "Road metres per particle and direction when the start is unknown.",
         unit="m",
         low=0.05,
         high=50.0,
     )
     kld_error: float = setting(
-        0.05, "KLD bound between sampled and true belief (Fox 2003).", low=0.005, high=1.0
+        0.01, "KLD bound between sampled and true belief (Fox 2003).", low=0.005, high=1.0
     )
     kld_bin: float = setting(
         1.5, "Position bin of the particle-number rule.", unit="m", low=0.1, high=50.0
@@ -94,7 +94,7 @@ class FilterSettings:
         40.0, "Travel over which that mean is taken.", unit="m", low=1.0, high=10_000.0
     )
     update_distance: float = setting(
-        2.0, "Travel between two measurement updates.", unit="m", low=0.0, high=50.0
+        3.0, "Travel between two measurement updates.", unit="m", low=0.0, high=50.0
     )
 
 
@@ -113,7 +113,7 @@ class MotionSettings:
         0.05, "Sideways noise per square root of a metre.", unit="m/sqrt(m)", low=0.0, high=5.0
     )
     yaw_noise: float = setting(
-        0.003, "Yaw noise per square root of a metre.", unit="rad/sqrt(m)", low=0.0, high=1.0
+        0.002, "Yaw noise per square root of a metre.", unit="rad/sqrt(m)", low=0.0, high=1.0
     )
     yaw_noise_time: float = setting(
         0.001, "Yaw noise per square root of a second.", unit="rad/sqrt(s)", low=0.0, high=1.0
@@ -131,10 +131,10 @@ class MotionSettings:
         0.01, "How far the scale of good odometry wanders about its mean.", low=0.0, high=0.5
     )
     weak_wander_sd: float = setting(
-        0.05, "How far the scale of weak odometry wanders about its mean.", low=0.0, high=0.5
+        0.04, "How far the scale of weak odometry wanders about its mean.", low=0.0, high=0.5
     )
     weak_share: float = setting(
-        0.5, "Belief at the start that the odometry is weak.", low=0.0, high=1.0
+        0.2, "Belief at the start that the odometry is weak.", low=0.0, high=1.0
     )
     wander_distance: float = setting(
         60.0, "Travel over which that wander is forgotten.", unit="m", low=1.0, high=10_000.0
@@ -188,7 +188,7 @@ class RoadSettings:
         0.05, "Likelihood of any heading on a road, against along it.", low=1e-6, high=0.1
     )
     decorrelation: float = setting(
-        6.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
+        8.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
     )
 
 
