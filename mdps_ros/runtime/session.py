@@ -127,6 +127,7 @@ class Session:
 
     def _start_anywhere(self, event: GlobalStartEvent) -> list[Output]:
         self._heading = event.heading
+        self._pose_request = None  # one that still waits for odometry
         self._localizer.start(self._localizer.global_prior(event.heading))
         newest = self._odometry.newest
         if newest is not None:
