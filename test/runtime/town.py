@@ -34,10 +34,44 @@ FAST: dict[str, dict[str, Any]] = {
         "particles_min": 100,
         "particles_max": 1200,
         "start_spacing": 4.0,
+        "kld_error": 0.05,
+        "kld_bin": 1.5,
+        "kld_bin_yaw": 0.26,
+        "ess_fraction": 0.5,
+        "bandwidth_position": 0.2,
+        "bandwidth_yaw": 0.01,
         "update_distance": 2.0,
         "lost_fit": -50.0,
+        "lost_distance": 40.0,
     },
-    "depth": {"enabled": False},
+    "motion": {
+        "forward_noise": 0.1,
+        "lateral_noise": 0.05,
+        "yaw_noise": 0.003,
+        "yaw_noise_time": 0.001,
+        "scale_sd": 0.02,
+        "yaw_bias_sd": 0.002,
+        "slip_sd": 0.05,
+        "wander_sd": 0.01,
+        "weak_wander_sd": 0.05,
+        "weak_share": 0.5,
+        "wander_distance": 60.0,
+        "scale_walk": 0.0005,
+        "yaw_bias_walk": 0.0001,
+        "slip_time": 2.0,
+    },
+    "road": {
+        "lateral_free": 1.0,
+        "lateral_sd": 1.0,
+        "heading_sd": 0.06,
+        "turning_sd": 0.3,
+        "turning_share": 0.15,
+        "off_road": 0.03,
+        "off_heading": 0.05,
+        "decorrelation": 6.0,
+    },
+    "depth": {"enabled": False, "points": 64, "decorrelation": 20.0, "tile_memory": 64.0},
+    "estimate": {"mode_radius": 5.0, "mode_yaw": 0.8, "modes": 5, "claim_mass": 0.9},
     "runtime": {
         "device": "cpu",
         "seed": 3,
@@ -50,7 +84,7 @@ FAST: dict[str, dict[str, Any]] = {
 
 
 def fast_settings(**dotted: Any) -> Settings:
-    """Few particles; keywords replace values, with `__` for the dot."""
+    """Few particles, all values given; keywords replace them, with `__` for the dot."""
     tree = {group: dict(items) for group, items in FAST.items()}
     for name, value in dotted.items():
         group, item = name.split("__")
