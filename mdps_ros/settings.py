@@ -63,7 +63,7 @@ class FilterSettings:
         high=50.0,
     )
     kld_error: float = setting(
-        0.01, "KLD bound between sampled and true belief (Fox 2003).", low=0.005, high=1.0
+        0.015, "KLD bound between sampled and true belief (Fox 2003).", low=0.005, high=1.0
     )
     kld_bin: float = setting(
         1.5, "Position bin of the particle-number rule.", unit="m", low=0.1, high=50.0
@@ -131,13 +131,20 @@ class MotionSettings:
         0.01, "How far the scale of good odometry wanders about its mean.", low=0.0, high=0.5
     )
     weak_wander_sd: float = setting(
-        0.04, "How far the scale of weak odometry wanders about its mean.", low=0.0, high=0.5
+        0.06, "How far the scale of weak odometry wanders about its mean.", low=0.0, high=0.5
     )
     weak_share: float = setting(
-        0.2, "Belief at the start that the odometry is weak.", low=0.0, high=1.0
+        0.3, "Belief, without evidence, that the odometry is weak.", low=0.0, high=1.0
+    )
+    quality_distance: float = setting(
+        250.0,
+        "Travel after which a particle thinks anew whether the odometry is weak.",
+        unit="m",
+        low=1.0,
+        high=1e6,
     )
     wander_distance: float = setting(
-        60.0, "Travel over which that wander is forgotten.", unit="m", low=1.0, high=10_000.0
+        100.0, "Travel over which that wander is forgotten.", unit="m", low=1.0, high=10_000.0
     )
     scale_walk: float = setting(
         0.0005, "Random walk of the scale error.", unit="1/sqrt(s)", low=0.0, high=0.1
@@ -188,7 +195,7 @@ class RoadSettings:
         0.05, "Likelihood of any heading on a road, against along it.", low=1e-6, high=0.1
     )
     decorrelation: float = setting(
-        8.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
+        10.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
     )
 
 

@@ -12,8 +12,9 @@ on the particle when it is written in the body frame, so one Cholesky factor ser
 
 How far the scale wanders differs by an order of magnitude between odometers (0.5 % for stereo
 visual odometry, 5 % for a learned one, measured on KITTI 10 m windows), and nobody tells. So each
-particle also believes in one of two qualities of odometry, drawn at the start; the belief learns
-which one it has, as a bank of multiple models does.
+particle also believes in one of two qualities of odometry, drawn anew once in a while; the belief
+learns which one it has, as a bank of multiple models does. A particle that changes its mind keeps
+its mean and takes the other quality's covariance, which is an approximation.
 """
 
 from __future__ import annotations
@@ -116,9 +117,22 @@ def propagate(
     return VehicleState(
         pose=moved,
         calibration=calibration * decay[:, None, :] + drawn[..., 3:],
-        quality=quality,
+        quality=_redraw(quality, control, settings, generator),
         factor=joint[..., 3:, 3:],
     )
+
+
+def _redraw(
+    quality: Int[Tensor, "B N"],
+    control: Control,
+    settings: MotionSettings,
+    generator: torch.Generator,
+) -> Int[Tensor, "B N"]:
+    """Draw the quality anew with a rate per metre, so that no quality dies out for good."""
+    chance = torch.rand((2, *quality.shape), generator=generator, device=quality.device)
+    rate = 1 - torch.exp(-control.distance / settings.quality_distance).to(chance)
+    drawn = (chance[1] < settings.weak_share).long()
+    return torch.where(chance[0] < rate[:, None], drawn, quality)
 
 
 def _by_quality(
