@@ -28,12 +28,10 @@ class Code(Enum):
     BAD_MESSAGE = "bad_message"
     STAMP_REGRESSION = "stamp_regression"
     ODOMETRY_GAP = "odometry_gap"
-    NO_ODOMETRY = "no_odometry"
     NO_EXTRINSICS = "no_extrinsics"
     NO_CAMERA_INFO = "no_camera_info"
     IMAGE_DROPPED = "image_dropped"
     CAMERA_SILENT = "camera_silent"
-    OUTSIDE_MAP = "outside_map"
     MODEL_SKIPPED = "model_skipped"
     DEVICE = "device"
 

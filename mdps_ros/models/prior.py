@@ -15,6 +15,7 @@ from mdps_ros.core.mapdata import RoadNetwork
 
 LANE_SD = 1.2  # m about the expected lane: KITTI 08 has 1.1 (one-way) to 1.3 (two-way)
 HEADING_SD = 0.08  # rad about the road: KITTI 01, 08 have 0.75 quantiles of 1.5 and 2.5 degrees
+FLOOR_SPACING = 4.0
 TURNING_SHARE = 0.25  # of the starts: turning or pulling out, with any lane position
 TURNING_SD = 0.5  # rad
 TURNING_LANE_SD = 2.5  # m
@@ -60,7 +61,11 @@ def sample_prior(
 
 
 def start_count(prior: Prior, spacing: float) -> int:
-    """Particles that put one on every `spacing` metres of road (or of floor) and direction."""
+    """Particles for an unknown start.
+
+    One on every `spacing` metres of road and direction; on a floor, eight headings on every
+    square of FLOOR_SPACING x `spacing`, which is coarser because walls tell more than roads do.
+    """
     if isinstance(prior, RoadPrior):
         _, share = _directed(prior)
         lengths = prior.roads.lengths
@@ -68,7 +73,8 @@ def start_count(prior: Prior, spacing: float) -> int:
         return math.ceil(both / spacing * (share if prior.heading else 1.0))
     if isinstance(prior, FreePrior):
         turn = 1.0 if prior.heading is None else min(1.0, 4 * prior.heading[1] / (2 * math.pi))
-        return math.ceil(len(prior.centres) * prior.cell**2 / spacing**2 * 8 * turn)
+        squares = len(prior.centres) * (prior.cell / (FLOOR_SPACING * spacing)) ** 2
+        return math.ceil(squares * 8 * turn)
     return 1
 
 

@@ -17,7 +17,7 @@ from mdps_ros.core.kernels import pose_kernel
 from mdps_ros.core.resampling import EssTriggered, MixtureResampler
 from mdps_ros.core.types import Belief, StepInputs
 from mdps_ros.core.weights import effective_size
-from mdps_ros.maps import Map
+from mdps_ros.maps import Map, MapError
 from mdps_ros.models.depth import DepthModel
 from mdps_ros.models.depth_points import DepthScan
 from mdps_ros.models.motion import Control, calibration_moments
@@ -61,8 +61,12 @@ class Localizer:
             map: the map; without roads the `road` measurement is off.
             settings: the whole tree.
             device: where particles live.
+
+        Raises:
+            MapError: the map has neither roads nor free floor to start on.
         """
         self._map = map
+        self._floor = None if map.roads.count else _free_floor(map)
         self._settings = settings
         self._device = device
         self._generator = torch.Generator(device).manual_seed(settings.runtime.seed)
@@ -97,13 +101,9 @@ class Localizer:
 
     def global_prior(self, heading: tuple[float, float] | None) -> Prior:
         """Uniform over the map's roads, or over its free floor where it has none."""
-        if self._map.roads.count:
-            return RoadPrior(self._map.roads, heading)
-        raster = self._map.raster(self._map.bounds, self._map.resolution)
-        rows, columns = np.nonzero(raster.layer("free"))
-        cells = np.stack((columns, rows), -1).astype(np.float64) + 0.5
-        centres = cells * raster.resolution + np.array(raster.origin)
-        return FreePrior(centres, raster.resolution, heading)
+        if self._floor is not None:
+            return self._floor._replace(heading=heading)
+        return RoadPrior(self._map.roads, heading)
 
     def start(self, prior: Prior) -> None:
         """Forget the belief and draw a new one."""
@@ -220,6 +220,16 @@ class Localizer:
         share = 1 - math.exp(-distance / self._settings.filter.lost_distance)
         self._fit += share * (fit - self._fit)
         return weighed
+
+
+def _free_floor(map: Map) -> FreePrior:
+    """Uniform over the free cells of an occupancy map."""
+    raster = map.raster(map.bounds, map.resolution)
+    rows, columns = np.nonzero(raster.layer("free"))
+    if not len(rows):
+        raise MapError(f"map {map.name} has neither roads nor free floor; use another map")
+    cells = np.stack((columns, rows), -1).astype(np.float64) + 0.5
+    return FreePrior(cells * raster.resolution + np.array(raster.origin), raster.resolution)
 
 
 def _array(tensor: Tensor) -> NDArray[np.float64]:

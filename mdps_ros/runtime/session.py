@@ -54,6 +54,7 @@ class Session:
         self._odometry = OdometryBuffer(settings.runtime.odometry_buffer)
         self._images: deque[DepthImageEvent] = deque()
         self._newest_image_ns: int | None = None
+        self._silence_told = False
         self._first_odometry_ns: int | None = None
         self._last: OdometrySample | None = None
         self._start_travelled = 0.0
@@ -118,7 +119,7 @@ class Session:
         then = newest if request.stamp_ns == 0 else self._odometry.at(request.stamp_ns)
         moved = np.zeros(3) if then is None else between(then.T_odom_base, newest.T_odom_base)
         mean = compose(request.T_map_base, moved)
-        covariance = np.where(np.eye(3, dtype=bool), np.maximum(request.covariance, FLOOR), 0.0)
+        covariance = np.where(FLOOR > 0, np.maximum(request.covariance, FLOOR), request.covariance)
         self._localizer.start(PosePrior(mean, covariance))
         self._pose_request = None
         self._begin(newest)
@@ -151,9 +152,14 @@ class Session:
                 continue
             outputs += self._frame(sample, image)
         newest = self._odometry.newest
-        if newest is not None and self._camera_silent(newest.stamp_ns):
-            outputs += self._frame(newest, None)
-        return outputs
+        if newest is None or not self._camera_silent(newest.stamp_ns):
+            self._silence_told = False
+            return outputs
+        if self._localizer.depth is not None and not self._silence_told:
+            self._silence_told = True
+            text = "no image for a while; going on with odometry alone"
+            outputs.append(Note(Code.CAMERA_SILENT, Severity.WARN, text))
+        return outputs + self._frame(newest, None)
 
     def _camera_silent(self, now_ns: int) -> bool:
         if self._localizer.depth is None:

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mdps_ros.core.mapdata import RoadNetwork
-from mdps_ros.models.prior import FreePrior, PosePrior, Prior, RoadPrior, sample_prior, start_count
+from mdps_ros.models.prior import (
+    FLOOR_SPACING,
+    FreePrior,
+    PosePrior,
+    Prior,
+    RoadPrior,
+    sample_prior,
+    start_count,
+)
 from test.models.road_worlds import distances, roads
 
 COUNT = 20_000
@@ -186,7 +194,8 @@ def test_start_count_with_a_known_heading_counts_the_directions_that_fit() -> No
 
 
 def test_start_count_of_floor_grows_with_its_area_and_shrinks_with_a_known_heading() -> None:
-    assert start_count(FLOOR, 0.5) == 40
-    assert start_count(FLOOR, 0.25) == 160
-    assert start_count(FLOOR._replace(heading=(0.0, math.pi / 8)), 0.25) == 40
+    square = 0.5 / FLOOR_SPACING  # one square per cell
+    assert start_count(FLOOR, square) == 40
+    assert start_count(FLOOR, square / 2) == 160
+    assert start_count(FLOOR._replace(heading=(0.0, math.pi / 8)), square / 2) == 40
     assert start_count(PosePrior(np.zeros(3), np.eye(3)), 1.0) == 1
