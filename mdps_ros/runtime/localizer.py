@@ -76,6 +76,7 @@ class Localizer:
         self._depth = DepthModel(map, settings.depth, device) if settings.depth.enabled else None
         self._belief: Belief | None = None
         self._fit = 0.0
+        self._most = settings.filter.particles_max
         filter_ = settings.filter
         self._fraction = filter_.ess_fraction
         position, yaw = filter_.bandwidth_position, filter_.bandwidth_yaw
@@ -112,6 +113,8 @@ class Localizer:
         count = min(max(wanted, 4 * limits.particles_min), limits.particles_max)
         self._belief = filtering.init(self._model, prior, 1, count, self._generator)
         self._fit = 0.0
+        # a spread-out cloud would ask for many times what sampled its region well at the start
+        self._most = min(max(count, 20 * limits.particles_min), limits.particles_max)
 
     @property
     def depth(self) -> DepthModel | None:
@@ -209,7 +212,7 @@ class Localizer:
         present = belief.particle_count
         if float(effective_size(belief.log_weights)[0]) >= present * self._fraction:
             return present
-        return self._counter(belief.state.pose, belief.log_weights)
+        return min(self._counter(belief.state.pose, belief.log_weights), self._most)
 
     def _weigh_by_road(self, belief: Belief, looks: float, distance: float) -> Belief:
         """Weigh by the road network and keep count of how well the drive fits it."""
