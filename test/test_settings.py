@@ -14,11 +14,9 @@ from mdps_ros.settings import (
     Settings,
     SettingsError,
     describe,
-    from_mapping,
-    load,
-    to_ros_yaml,
     with_values,
 )
+from mdps_ros.settings_file import from_mapping, load, to_ros_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY = list(describe(Settings()))

@@ -22,7 +22,8 @@ from mdps_ros.data.errors import DataError
 from mdps_ros.evaluation.recorded import recorded_outputs
 from mdps_ros.evaluation.run import RunError, Trace, Track, collect_trace
 from mdps_ros.maps import Map, load_map
-from mdps_ros.settings import Settings, to_ros_yaml, with_values
+from mdps_ros.settings import Settings, with_values
+from mdps_ros.settings_file import to_ros_yaml
 
 NODE_START_S = 120.0
 """Time that the node gets to load its map and become active on a busy machine."""

@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from mdps_ros.settings import Scalar, Settings, SettingsError, load, with_values
+from mdps_ros.settings import Scalar, Settings, SettingsError, with_values
+from mdps_ros.settings_file import load
 
 
 def read_settings(

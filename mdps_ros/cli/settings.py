@@ -26,7 +26,8 @@ def settings(
         mdps settings --set depth.enabled=false --out mine.yaml
     """
     from mdps_ros.cli.options import read_settings
-    from mdps_ros.settings import SettingsError, to_ros_yaml
+    from mdps_ros.settings import SettingsError
+    from mdps_ros.settings_file import to_ros_yaml
 
     text = to_ros_yaml(read_settings(file, assignments or []))
     if out is None:

@@ -6,7 +6,8 @@ import pytest
 
 from mdps_ros.cli.main import main
 from mdps_ros.cli.options import parse_assignment, parse_heading, read_settings
-from mdps_ros.settings import Settings, SettingsError, load, to_ros_yaml
+from mdps_ros.settings import Settings, SettingsError
+from mdps_ros.settings_file import load, to_ros_yaml
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mdps_ros.ros import params
-from mdps_ros.settings import Settings, SettingsError, describe, to_ros_yaml, with_values
+from mdps_ros.settings import Settings, SettingsError, describe, with_values
+from mdps_ros.settings_file import to_ros_yaml
 
 MakeNode = Callable[..., Node]
 

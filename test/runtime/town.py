@@ -23,7 +23,8 @@ from mdps_ros.runtime.events import (
 from mdps_ros.runtime.frames import compose
 from mdps_ros.runtime.outputs import Output, ParticleSnapshot, PoseEstimate
 from mdps_ros.runtime.session import Session
-from mdps_ros.settings import Settings, from_mapping
+from mdps_ros.settings import Settings
+from mdps_ros.settings_file import from_mapping
 
 ANCHOR = GeoAnchor(49.01, 8.40)
 SECOND = 1_000_000_000
