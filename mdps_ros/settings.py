@@ -1,7 +1,7 @@
 """Every setting of the package, in one frozen tree: the only source of defaults.
 
-ROS parameters, `config/node.yaml` (by settings_file.py) and CLI look-ups are generated from it. Each field carries
-its unit, range and meaning as metadata. Unknown keys are refused with the nearest known name.
+ROS parameters, CLI look-ups and (by settings_file.py) `config/node.yaml` are generated from it.
+Each field carries its unit, range and meaning as metadata. Unknown keys are refused with the nearest known name.
 """
 
 from __future__ import annotations
