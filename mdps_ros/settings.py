@@ -1,7 +1,8 @@
 """Every setting of the package, in one frozen tree: the only source of defaults.
 
 ROS parameters, CLI look-ups and (by settings_file.py) `config/node.yaml` are generated from it.
-Each field carries its unit, range and meaning as metadata. Unknown keys are refused with the nearest known name.
+Each field carries its unit, range and meaning as metadata. Unknown keys are refused with the
+nearest known name.
 """
 
 from __future__ import annotations
@@ -262,7 +263,7 @@ class RuntimeSettings:
         1.0, "Longest gap in the odometry that is bridged silently.", unit="s", low=0.01, high=60.0
     )
     image_wait: int = setting(
-        20, "Images that may wait for odometry; the oldest is dropped beyond.", low=1, high=1000
+        100, "Images that may wait for odometry; the oldest is dropped beyond.", low=1, high=1000
     )
     camera_timeout: float = setting(
         1.0,
@@ -367,7 +368,8 @@ def with_values(settings: Settings, values: Mapping[str, Any]) -> Settings:
     for name, value in values.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-            raise SettingsError(f"unknown setting {name}; did you mean {near[0]}?")
+            hint = f"did you mean {near[0]}? `mdps settings` lists them all"
+            raise SettingsError(f"unknown setting {name}; {hint}")
         group, item = name.split(".")
         sections.setdefault(group, {})[item] = _coerce(name, value, known[name])
     changed: dict[str, Any] = {

@@ -65,6 +65,7 @@ def demo(
         heading_sd_deg=HEADING_SD_DEG if heading == "known" else None,
         assignments=tuple(assignments or ()),
     )
+    report.remove_report(out)  # one of an older run beside the files of this one would mislead
     try:
         place, trace = run_live(wanted, out)
     except LiveError as error:
@@ -78,7 +79,11 @@ def demo(
         results.write_json(json_file, results.document("demo", [row], seed, command=command))
     print_run(title, row, files)
     missed = missed_targets(row)
-    for line in [*missed, *last_lines(row)]:
+    verdict = missed or [
+        f"passed: converged within {TARGET_CONVERGED_M:g} m, then within 5 m of the truth in "
+        f"{TARGET_RECALL:.0%} of the frames or more"
+    ]
+    for line in [*verdict, *last_lines(row)]:
         typer.echo(line)
     if missed:
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -34,8 +35,11 @@ SHOWN = (
 """Values of a run in the order in which people read them."""
 
 
+PLAIN_PERIOD_S = 10.0  # between two lines where there is no terminal for a bar
+
+
 class RunProgress:
-    """A progress bar over a drive on stderr, only where that is a terminal.
+    """A progress bar over a drive on stderr, or a line now and then where that is no terminal.
 
     Args:
         length_s: length of the drive, s.
@@ -53,6 +57,10 @@ class RunProgress:
             transient=True,
         )
         self._task = self._bar.add_task("reading", total=length_s)
+        self._plain = not console.is_terminal
+        self._length_s = length_s
+        self._since_s = 0.0
+        self._next_line_s = 0.0
 
     def __enter__(self) -> RunProgress:
         """Show the bar."""
@@ -70,6 +78,7 @@ class RunProgress:
 
     def at(self, since_s: float) -> None:
         """Say how far the drive is, s."""
+        self._since_s = since_s
         self._bar.update(self._task, completed=since_s)
 
     def saw(self, output: Output) -> None:
@@ -79,6 +88,10 @@ class RunProgress:
             mass = output.modes[0].mass if output.modes else 0.0
             text = f"{words}, top {mass:.2f}, {output.particles} particles"
             self._bar.update(self._task, description=text)
+            if self._plain and time.monotonic() >= self._next_line_s:
+                self._next_line_s = time.monotonic() + PLAIN_PERIOD_S
+                line = f"{self._since_s:.0f} of {self._length_s:.0f} s: {text}"
+                print(line, file=sys.stderr, flush=True)
 
 
 class NoteCounter:

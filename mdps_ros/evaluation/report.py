@@ -59,6 +59,12 @@ def key_columns(row: results.Row) -> list[str]:
     return [column for column in KEY_COLUMNS if column in row]
 
 
+def remove_report(out_dir: Path) -> None:
+    """Remove the files of an older report from a folder, which may be missing."""
+    for name in ("report.png", "table.md", "summary.json", "estimate.tum", "truth.tum"):
+        (out_dir / name).unlink(missing_ok=True)
+
+
 def write_report(
     out_dir: Path,
     trace: Trace,

@@ -19,7 +19,10 @@ from mdps_ros.data.trajectory import read_tum
 from mdps_ros.evaluation.run import Track
 
 SHORT = ("demo", "--length", "220", "--seed", "3", "--rate", "0", "--out", "out")
-SMALL = ("--set", "filter.particles_max=4000", "--set", "runtime.device=cpu")
+SMALL = (
+    *("--set", "filter.particles_max=4000", "--set", "runtime.device=cpu"),
+    *("--set", "filter.update_distance=2.0"),
+)
 
 
 def row(converged, recall, median=0.5):

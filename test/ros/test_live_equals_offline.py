@@ -19,7 +19,12 @@ from mdps_ros.runtime.record import Row, row_of
 from mdps_ros.runtime.session import Session
 from mdps_ros.settings import Settings, with_values
 
-SMALL = {"runtime.device": "cpu", "filter.particles_max": 4000}  # as the fixture start_node
+# as the fixture start_node and `live` below
+SMALL = {
+    "runtime.device": "cpu",
+    "filter.particles_max": 4000,
+    "filter.update_distance": 2.0,
+}
 
 
 def offline(bag: Path, town: Path, seed: int) -> list[Row]:
@@ -49,7 +54,7 @@ def offline(bag: Path, town: Path, seed: int) -> list[Row]:
 
 
 def live(bag: Path, start: Any, start_node: Any, record: Path, rate: str) -> list[Row]:
-    node = start_node(node__image_reliable="true", runtime__seed=3)
+    node = start_node(node__image_reliable="true", runtime__seed=3, filter__update_distance="2.0")
     player = start(
         "mdps_ros.ros.play_bag", str(bag), "--lossless", "--rate", rate, "--record", str(record)
     )
