@@ -59,10 +59,29 @@ def key_columns(row: results.Row) -> list[str]:
     return [column for column in KEY_COLUMNS if column in row]
 
 
+def _paths(out_dir: Path, with_truth: bool = True) -> ReportFiles:
+    """Where the files of a report lie in a folder."""
+    return ReportFiles(
+        picture=out_dir / "report.png",
+        table=out_dir / "table.md",
+        summary=out_dir / "summary.json",
+        estimate=out_dir / "estimate.tum",
+        truth=out_dir / "truth.tum" if with_truth else None,
+    )
+
+
 def remove_report(out_dir: Path) -> None:
-    """Remove the files of an older report from a folder, which may be missing."""
-    for name in ("report.png", "table.md", "summary.json", "estimate.tum", "truth.tum"):
-        (out_dir / name).unlink(missing_ok=True)
+    """Remove the files of an older report from a folder, which may be missing.
+
+    Raises:
+        RunError: a file cannot be removed.
+    """
+    try:
+        for path in _paths(out_dir):
+            if path is not None:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot remove the older report in {out_dir}: {error}") from error
 
 
 def write_report(
@@ -93,18 +112,13 @@ def write_report(
         RunError: the folder cannot be written.
     """
     known = np.isfinite(trace.truth).all(axis=1)
-    files = ReportFiles(
-        picture=out_dir / "report.png",
-        table=out_dir / "table.md",
-        summary=out_dir / "summary.json",
-        estimate=out_dir / "estimate.tum",
-        truth=out_dir / "truth.tum" if known.any() else None,
-    )
+    files = _paths(out_dir, with_truth=bool(known.any()))
     seed = row["seed"]
     assert isinstance(seed, int)
     content = results.document(suite, [row], seed, command=command)
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
+        remove_report(out_dir)
         write_tum(files.estimate, trace.stamps_ns, trace.estimate)
         if files.truth is not None:
             write_tum(files.truth, trace.stamps_ns[known], trace.truth[known])
