@@ -1,0 +1,369 @@
+"""The training loop: stages one after another, resumable, on one process or on several.
+
+What a step is, is in `stage_steps`; what a task brings, in `task`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from mdps_ros.training import checkpoint as disk
+from mdps_ros.training import run_log
+from mdps_ros.training.checkpoint import Checkpoint
+from mdps_ros.training.distributed import Ranks, current_ranks, stream_seed
+from mdps_ros.training.errors import TrainingError
+from mdps_ros.training.freezing import flags_restored
+from mdps_ros.training.members import Best, check_members, load_best
+from mdps_ros.training.run_log import RunLog
+from mdps_ros.training.stage_steps import StageState, Step, begin, step, validate
+from mdps_ros.training.stages import Stage
+from mdps_ros.training.task import Task
+
+__all__ = ["Progress", "Stage", "StageResult", "Task", "TrainResult", "TrainingError", "train"]
+
+
+class StageResult(NamedTuple):
+    """How a stage ended.
+
+    Attributes:
+        name: of the stage.
+        validation: each member's best validation loss, whose state was kept.
+        best_iteration: where it was found; 0 is the state in which the stage began.
+        skipped: steps that each member left out because loss or gradient was not finite.
+    """
+
+    name: str
+    validation: list[float]
+    best_iteration: list[int]
+    skipped: list[int]
+
+
+class TrainResult(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        stages: one each.
+        seconds: time spent learning, without the time between a kill and the resumption.
+    """
+
+    stages: list[StageResult]
+    seconds: float
+
+
+class Progress(NamedTuple):
+    """What a progress bar shows after a step.
+
+    Attributes:
+        stage: name of the stage.
+        step: steps made over all stages.
+        steps: steps of all stages.
+        loss: training loss, one per member.
+        best: best validation loss of this stage, one per member.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    loss: list[float]
+    best: list[float]
+
+
+def _ignore(_: Progress) -> None:
+    """Show nothing."""
+
+
+@dataclass
+class _Run:
+    """One call of `train`."""
+
+    task: Task
+    stages: tuple[Stage, ...]
+    run_dir: Path
+    ranks: Ranks
+    generator: torch.Generator
+    learnable: Collection[nn.Parameter]
+    recipe: dict[str, Any]
+    log: RunLog
+    progress: Callable[[Progress], None]
+    checkpoint_seconds: float
+    results: list[StageResult]
+    saved: float
+    started: float
+
+    @property
+    def seconds(self) -> float:
+        """Time spent learning."""
+        return time.monotonic() - self.started
+
+    def step_number(self, index: int, iteration: int) -> int:
+        """Steps over all stages."""
+        return sum(stage.iterations for stage in self.stages[:index]) + iteration
+
+
+def train(
+    task: Task,
+    stages: Sequence[Stage],
+    run_dir: Path,
+    seed: int,
+    *,
+    progress: Callable[[Progress], None] = _ignore,
+    resume: bool = True,
+    checkpoint_seconds: float = 30.0,
+) -> TrainResult:
+    """Run the stages one after another; the modules of the task hold the result.
+
+    A stage ends with the best validated state of each member. A step in which a member's loss or
+    gradient is not finite is left out for this member and counted. Under torchrun, inside of
+    `distributed.process_group`, every rank calls this with the same arguments. torch's global
+    generator, which layers such as dropout draw from, is seeded here and restored afterwards.
+
+    Args:
+        task: what to learn; its weights when the run begins are the start, rank 0's if several.
+        stages: at least one, with different names.
+        run_dir: folder for checkpoint, log and TensorBoard files; made if it is not there.
+        seed: of the batches and of layers that draw, at least 0.
+        progress: called on rank 0 after each step.
+        resume: go on from the folder's checkpoint if there is one; else its files are replaced.
+        checkpoint_seconds: longest time between two checkpoints, give or take one step and one
+            validation.
+
+    Raises:
+        TrainingError: the stages do not fit the task, the folder holds another run, or a member's
+            loss stays not finite.
+    """
+    _check(task, stages)
+    ranks = current_ranks()
+    if ranks.writes:
+        _prepare_folder(run_dir, resume)
+    recipe = _recipe(task, stages, seed, ranks.size)
+    ranks.gather(None)  # nobody looks for a checkpoint before an old one is gone
+    found = disk.load(run_dir)
+    if found is not None:
+        disk.check_recipe(run_dir, found.recipe, recipe)
+    device = _device(task)
+    generator = torch.Generator(device)
+    generator.manual_seed(stream_seed(seed, ranks.rank, 0))
+    now = time.monotonic()
+    with (
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        flags_restored(task.modules) as learnable,
+        _open_log(run_dir if ranks.writes else None, stages, found) as log,
+    ):
+        torch.manual_seed(stream_seed(seed, ranks.rank, 1))
+        run = _Run(
+            task=task,
+            stages=tuple(stages),
+            run_dir=run_dir,
+            ranks=ranks,
+            generator=generator,
+            learnable=learnable,
+            recipe=recipe,
+            log=log,
+            progress=progress,
+            checkpoint_seconds=checkpoint_seconds,
+            results=[],
+            saved=now,
+            started=now,
+        )
+        state = _start(run, found)
+        while state is not None:
+            state = _run_stage(run, state)
+        return TrainResult(run.results, run.seconds)
+
+
+def _run_stage(run: _Run, state: StageState) -> StageState | None:
+    """Make the remaining steps of a stage; the next stage, or None after the last."""
+    stage = state.stage
+    while state.iteration < stage.iterations:
+        if state.iteration % stage.validate_every == 0:
+            _validate(run, state)
+        due = time.monotonic() - run.saved > run.checkpoint_seconds
+        done = step(run.task, state, run.generator, run.ranks, run.ranks.writes and due)
+        _report(run, state, done)
+        if done.asked:
+            _save(run, state, state.index)
+    _validate(run, state)
+    missing = [m for m, value in enumerate(state.best.value.tolist()) if value == float("inf")]
+    if missing:
+        raise TrainingError(
+            f"stage {stage.name}: no validation of member {missing[0]} was finite; lower its "
+            "learning_rates, or look for a log or division of zero in the validation loss"
+        )
+    load_best(state.best, run.task.modules)
+    run.results.append(
+        StageResult(
+            stage.name,
+            state.best.value.tolist(),
+            state.best.iteration.tolist(),
+            state.skipped.tolist(),
+        )
+    )
+    index = state.index + 1
+    following = None
+    if index < len(run.stages):
+        following = begin(run.task, run.stages[index], index, run.learnable)
+    _save(run, following, index)
+    return following
+
+
+def _validate(run: _Run, state: StageState) -> None:
+    """Validate and write it down."""
+    value = validate(run.task, state, run.ranks)
+    run.log.write(
+        run.step_number(state.index, state.iteration),
+        {
+            "stage": state.stage.name,
+            "iteration": state.iteration,
+            "validation_loss": value.tolist(),
+            "best_loss": state.best.value.tolist(),
+            "seconds": round(run.seconds, 3),
+        },
+    )
+
+
+def _report(run: _Run, state: StageState, done: Step) -> None:
+    """Write a step down and show it."""
+    if not run.ranks.writes:
+        return
+    loss = done.loss.tolist()
+    number = run.step_number(state.index, state.iteration)
+    groups = state.optimizer.param_groups
+    run.log.write(
+        number,
+        {
+            "stage": state.stage.name,
+            "iteration": state.iteration,
+            "train_loss": loss,
+            "gradient_norm": done.norm.tolist(),
+            "learning_rates": {
+                name: group["lr"]
+                for name, group in zip(state.stage.learning_rates, groups, strict=True)
+            },
+            "skipped": state.skipped.tolist(),
+            "seconds": round(run.seconds, 3),
+        },
+    )
+    total = run.step_number(len(run.stages), 0)
+    run.progress(Progress(state.stage.name, number, total, loss, state.best.value.tolist()))
+
+
+def _start(run: _Run, found: Checkpoint | None) -> StageState | None:
+    """The state that a run goes on from; None when it is over."""
+    if found is None:
+        run.ranks.adopt_(
+            tensor
+            for module in run.task.modules.values()
+            for tensor in module.state_dict().values()
+        )
+        return begin(run.task, run.stages[0], 0, run.learnable)
+    for name, module in run.task.modules.items():
+        module.load_state_dict(found.modules[name])
+    disk.set_random_state(run.generator, found.random[run.ranks.rank])
+    run.results = [StageResult(**result) for result in found.results]
+    run.started -= found.seconds
+    if found.stage == len(run.stages):
+        return None
+    state = begin(run.task, run.stages[found.stage], found.stage, run.learnable)
+    state.iteration = found.iteration
+    if found.iteration > 0:
+        state.optimizer.load_state_dict(found.optimizer)
+        value, iteration, tensors = found.best
+        state.best = Best(value, iteration, disk.to_device(tensors, run.generator.device))
+        state.skipped, state.skipped_in_a_row = found.skips
+    return state
+
+
+def _save(run: _Run, state: StageState | None, index: int) -> None:
+    """Write a checkpoint; `state` None stands for the end of the run."""
+    random = run.ranks.gather(tuple(disk.random_state(run.generator)))
+    run.saved = time.monotonic()
+    if not run.ranks.writes:
+        return
+    nothing = torch.zeros(run.task.members, dtype=torch.int64)
+    disk.save(
+        run.run_dir,
+        Checkpoint(
+            recipe=run.recipe,
+            stage=index,
+            iteration=0 if state is None else state.iteration,
+            modules={name: module.state_dict() for name, module in run.task.modules.items()},
+            optimizer={} if state is None else state.optimizer.state_dict(),
+            best=(nothing, nothing, {})
+            if state is None
+            else (state.best.value, state.best.iteration, state.best.state),
+            skips=(nothing, nothing) if state is None else (state.skipped, state.skipped_in_a_row),
+            random=random,
+            results=[result._asdict() for result in run.results],
+            log_bytes=run.log.flush(),
+            seconds=run.seconds,
+        ),
+    )
+
+
+def _open_log(run_dir: Path | None, stages: Sequence[Stage], found: Checkpoint | None) -> RunLog:
+    """The log of a run, without the lines that came after the checkpoint."""
+    if found is None:
+        return RunLog(run_dir)
+    step = sum(stage.iterations for stage in stages[: found.stage]) + found.iteration
+    return RunLog(run_dir, found.log_bytes, step)
+
+
+def _recipe(task: Task, stages: Sequence[Stage], seed: int, ranks: int) -> dict[str, Any]:
+    """What a run was asked to do, flat, for comparison with a checkpoint."""
+    recipe: dict[str, Any] = {"seed": seed, "processes": ranks, "members": task.members}
+    for name, module in task.modules.items():
+        for key, tensor in module.state_dict().items():
+            recipe[f"shape of {name}.{key}"] = list(tensor.shape)
+    for stage in stages:
+        for key, value in asdict(stage).items():
+            recipe[f"{stage.name}.{key}"] = repr(value)
+    recipe["stages"] = [stage.name for stage in stages]
+    return recipe
+
+
+def _check(task: Task, stages: Sequence[Stage]) -> None:
+    """Check stages against the task.
+
+    Raises:
+        TrainingError: a name is wrong or used twice.
+    """
+    check_members(task.modules, task.members)
+    names = [stage.name for stage in stages]
+    if not stages or len(set(names)) < len(names):
+        raise TrainingError(f"stages {names}: give one stage or more, each with its own name")
+    for stage in stages:
+        for module in stage.learning_rates:
+            if module not in task.modules:
+                known = ", ".join(task.modules)
+                raise TrainingError(
+                    f"stage {stage.name}: no module {module} to learn; the task has {known}"
+                )
+
+
+def _device(task: Task) -> torch.device:
+    """Where the task's parameters are.
+
+    Raises:
+        TrainingError: there are none.
+    """
+    for module in task.modules.values():
+        for parameter in module.parameters():
+            return parameter.device
+    raise TrainingError("the task has no parameters to learn; check its modules")
+
+
+def _prepare_folder(run_dir: Path, resume: bool) -> None:
+    """Make the folder; remove what an earlier run left unless it is to be resumed."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    if not resume or not (run_dir / disk.FILE).exists():
+        for name in (disk.FILE, run_log.FILE):
+            (run_dir / name).unlink(missing_ok=True)
+        shutil.rmtree(run_dir / run_log.BOARD, ignore_errors=True)
