@@ -107,4 +107,5 @@ def _innovation(
 def _log_density(residual: Tensor, covariance: Tensor) -> Tensor:
     whitened = torch.linalg.solve_ex(covariance, residual.unsqueeze(-1)).result.squeeze(-1)
     constant = residual.shape[-1] * math.log(2.0 * math.pi)
-    return -0.5 * ((residual * whitened).sum(-1) + torch.logdet(covariance) + constant)
+    square: Tensor = (residual * whitened).sum(-1)
+    return -0.5 * (square + torch.logdet(covariance) + constant)

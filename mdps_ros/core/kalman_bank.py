@@ -63,17 +63,21 @@ class Dynamics(NamedTuple):
     noise_l: Float[Tensor, "*_ L W"]
 
 
-class _Predicted(NamedTuple):
-    """Joint Gaussian of (xi', z') before the draw: factor [[chol_nn, 0], [cross, chol_ll]]."""
+class Predicted(NamedTuple):
+    """Joint Gaussian of (xi', z') before the draw: factor [[chol_nn, 0], [cross, chol_ll]].
 
-    mean_n: Tensor
-    mean_l: Tensor
-    chol_nn: Tensor
-    cross: Tensor
-    chol_ll: Tensor
+    The factors' second axis S is 1 where they are common to all particles.
+    """
+
+    mean_n: Float[Tensor, "B N D"]
+    mean_l: Float[Tensor, "B N L"]
+    chol_nn: Float[Tensor, "B S D D"]
+    cross: Float[Tensor, "B S L D"]
+    chol_ll: Float[Tensor, "B S L L"]
 
 
-def _predict(bank: GaussianBank, dynamics: Dynamics) -> _Predicted:
+def predict(bank: GaussianBank, dynamics: Dynamics) -> Predicted:
+    """Time update of every filter over both rows of the model (step 4 of Algorithm 2)."""
     width = dynamics.F_n.shape[-2]
     post = kalman.tria(
         kalman.block(
@@ -83,7 +87,7 @@ def _predict(bank: GaussianBank, dynamics: Dynamics) -> _Predicted:
             ]
         )
     )
-    return _Predicted(
+    return Predicted(
         dynamics.offset_n + kalman.matvec(dynamics.F_n, bank.mean),
         dynamics.offset_l + kalman.matvec(dynamics.F_l, bank.mean),
         post[..., :width, :width],
@@ -96,7 +100,7 @@ def propagate(
     bank: GaussianBank, dynamics: Dynamics, generator: torch.Generator
 ) -> RaoBlackwellState:
     """Draws xi' from its prediction and conditions z' on it; reparameterised."""
-    predicted = _predict(bank, dynamics)
+    predicted = predict(bank, dynamics)
     mean = predicted.mean_n
     noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
     return RaoBlackwellState(
@@ -113,12 +117,28 @@ def condition(
     For proposals other than the prediction (add the log-density, subtract the proposal's) and
     for filtering along a known path. The prediction of xi' must not be degenerate.
     """
-    predicted = _predict(bank, dynamics)
+    return condition_prediction(predict(bank, dynamics), pose)
+
+
+def condition_prediction(
+    predicted: Predicted, pose: Float[Tensor, "B N D"]
+) -> tuple[RaoBlackwellState, Float[Tensor, "B N"]]:
+    """`condition` for a prediction at hand (step 5 of Algorithm 2)."""
+    mean, log_density = regress(predicted, pose)
+    return RaoBlackwellState(pose, GaussianBank(mean, predicted.chol_ll)), log_density
+
+
+def regress(
+    predicted: Predicted, pose: Float[Tensor, "*_ D"]
+) -> tuple[Float[Tensor, "*_ L"], Float[Tensor, "*_"]]:
+    """Mean of z' given xi', and log p(xi'); the covariance of z' does not depend on xi'.
+
+    Leading axes broadcast, so that many poses can be tried against every prediction.
+    """
     residual = (pose - predicted.mean_n).unsqueeze(-1)
     whitened = torch.linalg.solve_triangular(predicted.chol_nn, residual, upper=False).squeeze(-1)
     mean = predicted.mean_l + kalman.matvec(predicted.cross, whitened)
-    log_density = kalman.log_density(whitened, predicted.chol_nn)
-    return RaoBlackwellState(pose, GaussianBank(mean, predicted.chol_ll)), log_density
+    return mean, kalman.log_density(whitened, predicted.chol_nn)
 
 
 def update(
