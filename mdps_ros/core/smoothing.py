@@ -1,12 +1,15 @@
-"""Smoothing: two filters combined at one time (MDPS), and backward simulation as the reference.
+"""Two-filter smoothing: a forward and a backward filter combined at one time (MDPS).
 
-Two-filter smoothing (Younis and Sudderth, NeurIPS 2024, Eqs. 16-21) rests on
+It (Younis and Sudderth, NeurIPS 2024, Eqs. 16-21) rests on
 
     p(x_t | y_1..T)  ~  p(y_t | x_t) m_f(x_t) m_b(x_t) / gamma_t(x_t)
 
 with the *predictive* mixtures of the forward filter (knows y_1..t-1) and of the backward filter
 (knows y_t+1..T, started from a prior gamma; flat gamma needs no division). A set that already
 knows y_t would count it twice.
+
+Whole sequences are in `mdps`, online smoothing in `fixed_lag`, the reference methods in
+`backward_simulation`.
 """
 
 from __future__ import annotations
@@ -14,16 +17,17 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mdps_ros.core import mixture
-from mdps_ros.core.resampling import multinomial, stratified
-from mdps_ros.core.tree import gather_particles, stack_time
-from mdps_ros.core.types import Belief, MixtureBelief, StateTree
+from mdps_ros.core import boxes, mixture
+from mdps_ros.core.boxes import Box
+from mdps_ros.core.resampling import stratified
+from mdps_ros.core.types import Belief, MixtureBelief
 from mdps_ros.core.weights import normalise
 
 
@@ -42,6 +46,27 @@ class Scorer(Protocol):
     ) -> Float[Tensor, "B M"]:
         """Scores every point."""
         ...
+
+
+@dataclass(frozen=True)
+class GenerativeScorer:
+    """The weight function of Bayes' rule, for a flat gamma.
+
+    Attributes:
+        log_likelihood: log p(y_t | pose) at points (B, M, D); None where nothing was measured.
+    """
+
+    log_likelihood: Callable[[Float[Tensor, "B M D"]], Float[Tensor, "B M"]] | None
+
+    def __call__(
+        self,
+        points: Float[Tensor, "B M D"],
+        log_forward: Float[Tensor, "B M"],
+        log_backward: Float[Tensor, "B M"],
+    ) -> Float[Tensor, "B M"]:
+        """Scores every point; see `Scorer`."""
+        score = log_forward + log_backward
+        return score if self.log_likelihood is None else score + self.log_likelihood(points)
 
 
 class Proposal(enum.Enum):
@@ -98,6 +123,29 @@ def combine_two_filter(
     return Belief(points, normalise(score - log_q + log_base)[0])
 
 
+def combine_with_flat(
+    forward: MixtureBelief, box: Box, scorer: Scorer, count: int, generator: torch.Generator
+) -> Belief:
+    """The same where the future is not known yet: lag 0, the filter's posterior.
+
+    The backward density is flat. The second half of the points comes from `box`, but the weight
+    function sees the same density outside it, where the forward mixture may reach.
+
+    Returns:
+        Poses (B, 2 `count`, D) and their log-weights.
+
+    Raises:
+        weights.DegenerateWeightsError: if the weights cannot be normalised.
+    """
+    drawn, _ = mixture.sample(forward, count, stratified, generator)
+    points = torch.cat((drawn, boxes.sample(box, count, generator)), dim=1)
+    log_forward = mixture.log_prob(forward, points)
+    log_flat = -boxes.log_volume(box).unsqueeze(-1).expand_as(log_forward)
+    inside = log_flat.masked_fill(~boxes.contains(box, points), -math.inf)
+    log_q = torch.logaddexp(log_forward.detach(), inside)
+    return Belief(points, normalise(scorer(points, log_forward, log_flat) - log_q)[0])
+
+
 def _draw_from_both(
     forward: MixtureBelief, backward: MixtureBelief, count: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
@@ -109,38 +157,3 @@ def _draw_from_both(
 def _union(forward: MixtureBelief, backward: MixtureBelief) -> tuple[Tensor, Tensor]:
     log_weights = torch.cat((forward.log_weights, backward.log_weights), dim=1)
     return torch.cat((forward.poses, backward.poses), dim=1), log_weights - math.log(2.0)
-
-
-LogTransition = Callable[[int, StateTree, StateTree], Float[Tensor, "B S N"]]
-"""(t, states at t with N particles, states at t + 1 with S) -> log p(x_t+1 of s | x_t of n)."""
-
-
-def backward_simulation(
-    beliefs: list[Belief], log_transition: LogTransition, count: int, generator: torch.Generator
-) -> Any:
-    """`count` trajectories from p(x_1..T | y_1..T) over the filter's own particles (FFBSi).
-
-    Godsill, Doucet and West, JASA 99(465), 2004. O(T N count). It can choose only among what the
-    filter kept: where the future moves the posterior far, few particles are left to choose from.
-
-    Args:
-        beliefs: Filtered beliefs at t = 0..T-1.
-        log_transition: The motion model's log-density.
-        count: Number of trajectories S, equally weighted.
-        generator: On the particles' device.
-
-    Returns:
-        A state tree (B, T, S, ...).
-    """
-    last = beliefs[-1]
-    chosen = gather_particles(last.state, multinomial(last.log_weights, count, generator))
-    path = [chosen]
-    for t in range(len(beliefs) - 2, -1, -1):
-        state, log_weights = beliefs[t]
-        joint = log_weights.unsqueeze(1) + log_transition(t, state, chosen)
-        batch, _, particles = joint.shape
-        backward_weights, _ = normalise(joint.reshape(batch * count, particles))
-        index = multinomial(backward_weights, 1, generator).reshape(batch, count)
-        chosen = gather_particles(state, index)
-        path.append(chosen)
-    return stack_time(path[::-1])

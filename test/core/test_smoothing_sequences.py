@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from mdps_ros.core import filtering
+from mdps_ros.core.backward_simulation import backward_simulation
 from mdps_ros.core.kernels import gaussian_log_prob
 from mdps_ros.core.resampling import IndexResampler, MixtureResampler
-from mdps_ros.core.smoothing import backward_simulation, combine_two_filter
+from mdps_ros.core.smoothing import combine_two_filter
 from mdps_ros.core.types import Belief, MixtureBelief, StepInputs
 
 from .gaussians import Generative, Normal, check_moments, line_kernel
