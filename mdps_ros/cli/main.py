@@ -28,6 +28,9 @@ COMMANDS = {
     "calibrate": LazyCommand(
         "mdps_ros.cli.calibrate", "app", "Learn the constants of a measurement model."
     ),
+    "train": LazyCommand(
+        "mdps_ros.cli.train", "train", "Learn the weights of a model in stages; resumes."
+    ),
     "settings": LazyCommand(
         "mdps_ros.cli.settings", "settings", "Print every setting, or write a parameter file."
     ),
@@ -104,9 +107,12 @@ def _is_for_the_user(error: ValueError) -> bool:
     from mdps_ros.data.errors import DataError
     from mdps_ros.evaluation.run import RunError
     from mdps_ros.maps.errors import MapError
+    from mdps_ros.models.weights import WeightsError
     from mdps_ros.settings import SettingsError
+    from mdps_ros.training.errors import TrainingError
 
-    return isinstance(error, (DataError, MapError, RunError, SettingsError))
+    kinds = (DataError, MapError, RunError, SettingsError, TrainingError, WeightsError)
+    return isinstance(error, kinds)
 
 
 if __name__ == "__main__":

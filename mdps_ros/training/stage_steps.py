@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mdps_ros.core.weights import DegenerateWeightsError
 from mdps_ros.training.distributed import Ranks
 from mdps_ros.training.errors import TrainingError
 from mdps_ros.training.freezing import set_learning, set_modes
@@ -140,12 +141,11 @@ def step(
             left out `MOST_SKIPS` steps in a row.
     """
     parameters = list(state.parameters.values())
-    loss = task.loss(state.stage, generator)
-    _check_shape(loss, task, "loss")
+    loss = _loss(task, state.stage, generator)
     state.optimizer.zero_grad()
     if loss.requires_grad:
         loss.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it out
-    if state.iteration == 0:
+    if state.iteration == 0 and not bool(loss.isnan().all()):
         _check_reached(task, state)
     gradient = flat_gradient(parameters, task.members)
     request = gradient.new_full((task.members, 1), float(asks))
@@ -164,6 +164,16 @@ def step(
     _count_skips(state, finite)
     state.iteration += 1
     return Step(mean_loss, norm, finite, bool(together[0, -1] > 0.0))
+
+
+def _loss(task: Task, stage: Stage, generator: torch.Generator) -> Float[Tensor, " M"]:
+    """The task's loss; NaN for all members where the weights of its filter cannot be normalised."""
+    try:
+        loss = task.loss(stage, generator)
+    except DegenerateWeightsError:
+        return torch.full((task.members,), torch.nan, device=generator.device)
+    _check_shape(loss, task, "loss")
+    return loss
 
 
 def _statistics(task: Task, stage: Stage) -> list[Tensor]:
