@@ -1,6 +1,7 @@
 """Resamplers through which gradients pass, or deliberately do not.
 
-All give the same particles as the plain ones; they differ in the derivative of the log-weights.
+All but the last give the same particles as the plain ones. Those of this file differ in the
+derivative of the log-weights; the last two put the derivative into the poses.
 
 | class | derivative through the draw | source |
 |---|---|---|
@@ -9,6 +10,8 @@ All give the same particles as the plain ones; they differ in the derivative of 
 | `StopGradient` | of w / sg[w] of the chosen particle | Scibior and Wood, 2021 |
 | `ImportanceWeighted` | of m(z) / sg[m(z)] | MDPF: Younis and Sudderth, NeurIPS 2023 |
 | `ComponentWeighted` | of w_i K(z - x_i) / sg[.] for the component i drawn | below |
+| `implicit.ImplicitlyReparameterised` | of the pose at fixed Rosenblatt transform | IRG-MDPF |
+| `transport.Transport` | of the moved particles, exact | OT-PF: Corenflos et al., ICML 2021 |
 """
 
 from __future__ import annotations
@@ -135,7 +138,7 @@ class ImportanceWeighted:
         """Draws; see `protocols.Resampler`."""
         drawn = self.resampler(state, log_weights, count, generator)
         source = MixtureBelief(pose_of(state), log_weights, self.resampler.kernel)
-        if not _needs_gradient(source):
+        if not needs_gradient(source):
             return drawn
         density = mixture.log_prob(source, pose_of(drawn.state))
         return drawn._replace(log_weights=drawn.log_weights + (density - density.detach()))
@@ -162,7 +165,7 @@ class ComponentWeighted:
         drawn = self.resampler(state, log_weights, count, generator)
         kernel = self.resampler.kernel
         source = MixtureBelief(pose_of(state), log_weights, kernel)
-        if not _needs_gradient(source):
+        if not needs_gradient(source):
             return drawn
         centres = gather_axis(source.poses, drawn.ancestors)
         density = gather_axis(log_weights, drawn.ancestors) + kernel.log_prob(
@@ -171,6 +174,7 @@ class ComponentWeighted:
         return drawn._replace(log_weights=drawn.log_weights + (density - density.detach()))
 
 
-def _needs_gradient(source: MixtureBelief) -> bool:
+def needs_gradient(source: MixtureBelief) -> bool:
+    """Whether anything will be differentiated in the mixture's parameters."""
     tensors = (source.poses, source.log_weights, source.kernel.bandwidth)
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
