@@ -150,6 +150,17 @@ class ProductKernel:
             columns.append(value + noise)
         return torch.stack(columns, dim=-1)
 
+    def spread(self) -> Float[Tensor, "*B D"]:
+        """Standard deviation per dimension, in the line's unit or (about) in rad."""
+        circular = torch.tensor(self.circular, device=self.bandwidth.device)
+        return torch.where(circular, self.bandwidth.sqrt(), self.bandwidth)
+
+    def widened(self, factor: float) -> ProductKernel:
+        """The kernel with `factor` times the spread; no gradient."""
+        powers = torch.tensor([2.0 if angle else 1.0 for angle in self.circular])
+        scale = (factor**powers).to(self.bandwidth)
+        return ProductKernel(self.bandwidth.detach() * scale, self.circular)
+
 
 def pose_kernel(bandwidth: Float[Tensor, "*B 3"]) -> ProductKernel:
     """The kernel of (x m, y m, yaw rad); bandwidths (m, m, rad^2)."""

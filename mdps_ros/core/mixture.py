@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mdps_ros.core.protocols import IndexScheme
+from mdps_ros.core.resampling import multinomial
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import MixtureBelief
 
@@ -85,3 +86,22 @@ def sample(
     """
     index = scheme(mixture.log_weights.detach(), count, generator)
     return mixture.kernel.sample(gather_axis(mixture.poses.detach(), index), generator), index
+
+
+def sample_component(
+    mixture: MixtureBelief, points: Float[Tensor, "B M D"], generator: torch.Generator
+) -> Int[Tensor, "B M"]:
+    """Draws for each point a component that it may have come from, with chance w_i K(z - x_i) / m.
+
+    O(M N), in blocks over M; no gradient.
+    """
+    features = mixture.kernel.features(points.detach())
+    centres = mixture.kernel.features(mixture.poses.detach())
+    rows = max(1, _BLOCK_PAIRS // (centres.shape[0] * centres.shape[1]))
+    chosen = []
+    for block in torch.split(features, rows, dim=1):
+        exponent = _by_differences(block, centres, mixture.log_weights.detach())
+        log_chance = torch.log_softmax(exponent, dim=-1)
+        index = multinomial(log_chance.flatten(0, 1), 1, generator)
+        chosen.append(index.reshape(block.shape[:2]))
+    return torch.cat(chosen, dim=1)
