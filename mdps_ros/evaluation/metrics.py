@@ -119,8 +119,15 @@ def claim_share(top_mass: Floats) -> float:
 
 
 def recall_at(position_error_m: Floats, radius_m: float) -> float:
-    """Share of the (T,) frames within `radius_m` of the truth."""
-    return float(np.mean(position_error_m <= radius_m))
+    """Share of the frames within `radius_m` of the truth.
+
+    Args:
+        position_error_m: (T,), or (T, K) of K hypotheses, of which the nearest counts; NaN for
+            one that was not found.
+        radius_m: Metres.
+    """
+    near = position_error_m <= radius_m
+    return float(np.mean(near.reshape(len(near), -1).any(axis=1)))
 
 
 def nees(estimate: Floats, truth: Floats, covariance: Floats) -> Floats:

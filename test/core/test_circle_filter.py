@@ -94,9 +94,11 @@ def check_wheel(model: Wheel) -> None:
 
 
 def test_filter_on_the_circle_equals_grid_bayes() -> None:
+    """Specification 13."""
     check_wheel(Wheel())
 
 
 def test_filter_that_forgets_to_turn_does_not() -> None:
+    """Specification 13."""
     with pytest.raises(AssertionError):
         check_wheel(StandingWheel())

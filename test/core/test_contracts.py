@@ -19,11 +19,13 @@ from mdps_ros.core import (
     estimates,
     filtering,
     gradients,
+    implicit,
     kalman,
     kernels,
     mixture,
     resampling,
     se2,
+    transport,
     tree,
     weights,
 )
@@ -83,6 +85,14 @@ def resampled(resampler: Any) -> tuple[Call, Arguments]:
     )
 
 
+def resampled_alike(resampler: Any) -> tuple[Call, Arguments]:
+    """To the same number of particles."""
+    return (
+        lambda generator, *rest: resampler(*rest, PARTICLES, generator),
+        lambda dtype: (poses(dtype), log_weights(dtype)),
+    )
+
+
 def stepped(generator: torch.Generator, start: Belief, inputs: StepInputs) -> Any:
     resampler = resampling.EssTriggered(resampling.IndexResampler(), 0.9)
     return filtering.step(start, inputs, Walk(), resampler, generator)
@@ -120,6 +130,13 @@ CASES: dict[str, tuple[Call, Arguments]] = {
     "soft": resampled(gradients.Soft(0.2)),
     "stop gradient": resampled(gradients.StopGradient()),
     "truncated": resampled(gradients.Truncated(resampling.IndexResampler())),
+    "transport": resampled_alike(transport.Transport((False, False, True))),
+    "implicit": (
+        lambda g, m: implicit.ImplicitlyReparameterised(resampling.MixtureResampler(m.kernel))(
+            m.poses, m.log_weights, DRAWS, g
+        ),
+        lambda d: (belief(d),),
+    ),
     "step": (
         stepped,
         lambda d: (

@@ -57,6 +57,7 @@ def test_moments_weigh_the_particles() -> None:
 
 
 def test_separated_modes_come_in_order_of_mass() -> None:
+    """Specification 31."""
     centres = [(0.0, 0.0, 0.0), (40.0, 7.0, 2.0), (-30.0, 12.0, -3.0)]
     poses, log_weights = cloud(centres, [300, 900, 600], seed=2)
     found = estimates.modes(poses, log_weights, 4, RADIUS_M, RADIUS_YAW)
@@ -74,17 +75,17 @@ def test_separated_modes_come_in_order_of_mass() -> None:
     ("offset", "modes"),
     [
         ((4.0, 0.0, math.radians(10.0)), 1),
-        ((6.5, 0.0, 0.0), 2),
+        ((6.0, 0.0, 0.0), 2),
         ((0.0, 0.0, math.radians(40.0)), 2),
         ((0.0, 0.0, math.pi), 2),
     ],
-    ids=["4 m and 10 deg", "6.5 m", "40 deg", "opposite heading"],
+    ids=["4 m and 10 deg", "6 m", "40 deg", "opposite heading"],
 )
 @pytest.mark.parametrize("at", [(0.0, 0.0, 0.0), (5.0, 5.0, math.radians(30)), (103.0, -77.0, 3.1)])
 def test_near_modes_merge_and_distant_ones_stay(
     offset: tuple[float, float, float], modes: int, at: tuple[float, float, float]
 ) -> None:
-    """Wherever the pair lies relative to the search grid's cells, and across the cut in yaw."""
+    """Specification 31, wherever the pair lies relative to the search grid and the cut in yaw."""
     other = (at[0] + offset[0], at[1] + offset[1], at[2] + offset[2])
     poses, log_weights = cloud([at, other], [1400, 600], seed=3)
     poses[..., 2] = angles.wrap(poses[..., 2])
@@ -138,6 +139,7 @@ def test_a_mode_among_many_scattered_particles_is_found() -> None:
 
 
 def test_mixture_modes_find_the_peaks_of_the_density() -> None:
+    """Specification 31."""
     centres = [(0.0, 0.0, 0.0), (40.0, 7.0, 3.1)]
     poses, log_weights = cloud(centres, [200, 100], seed=7)
     belief = MixtureBelief(
@@ -151,6 +153,36 @@ def test_mixture_modes_find_the_peaks_of_the_density() -> None:
         assert estimates.pose_difference(found, truth[0, 0])[:2].norm() < 0.35
         assert value > mixture.log_prob(belief, truth)[0, 0] - 0.5
     assert density[0, 0] > density[0, 1]
+
+
+def check_suppression(radius: tuple[float, float, float]) -> None:
+    """Three modes in order of their density; what lies within the ellipsoid of one is not next."""
+    heavy, near = (0.0, 0.0, 3.1), (4.0, 0.0, -3.01)  # 10 degrees across the cut
+    far, third = (-6.0, 0.0, 3.1), (40.0, 7.0, 0.0)
+    poses, log_weights = cloud([heavy, near, far, third], [400, 300, 200, 100], seed=10)
+    kernel = pose_kernel(torch.tensor([0.5, 0.5, 0.01], dtype=F64))
+    means, density = estimates.mixture_modes(
+        MixtureBelief(poses, log_weights, kernel),
+        3,
+        3000,
+        radius,
+        torch.Generator().manual_seed(11),
+    )
+    for found, centre in zip(means[0], (heavy, far, third), strict=True):
+        assert estimates.pose_difference(found, torch.tensor(centre, dtype=F64))[:2].norm() < 0.5
+    assert (density[0].diff() < 0).all()
+
+
+def test_mixture_modes_come_in_order_and_neighbours_are_suppressed() -> None:
+    """Specification 31: a mode 4 m and 10 degrees away is left out, one 6 m away is kept."""
+    check_suppression((5.0, 5.0, RADIUS_YAW))
+
+
+@pytest.mark.parametrize("radius_m", [3.0, 8.0])
+def test_mixture_modes_with_another_radius_fail(radius_m: float) -> None:
+    """Specification 31."""
+    with pytest.raises(AssertionError):
+        check_suppression((radius_m, radius_m, RADIUS_YAW))
 
 
 def test_mixture_modes_say_where_no_particle_is_left() -> None:

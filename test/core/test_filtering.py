@@ -68,16 +68,18 @@ def check_against_kalman(resampler: Resampler, bandwidth: float) -> None:
     ids=["hard", "ess", "mixture wide", "mixture narrow"],
 )
 def test_filter_equals_kalman_with_inflated_noise(resampler: Resampler, bandwidth: float) -> None:
+    """Specification 12."""
     check_against_kalman(resampler, bandwidth)
 
 
 def test_wide_mixture_does_not_match_the_uninflated_kalman() -> None:
+    """Specification 12."""
     with pytest.raises(AssertionError):
         check_against_kalman(MixtureResampler(line_kernel(0.6)), 0.0)
 
 
 def test_error_of_the_mean_falls_with_the_root_of_n() -> None:
-    """RMS error over time and 60 runs: N = 100 against N = 2500 must be near 5."""
+    """Specification 12: RMS over time and 60 runs, N = 100 against N = 2500, must be near 5."""
     exact = scalar_kalman(scalar_system(), *simulate(scalar_system(), 1, STEPS, 5), bandwidth=0.6)
     errors = []
     for particles in (100, 2500):

@@ -51,6 +51,7 @@ def wide_mixture() -> MixtureResampler:
 
 
 def test_truncated_filter_has_no_gradient_over_resampling() -> None:
+    """Specification 10."""
     kick = torch.full((4,), 0.2, dtype=F64, requires_grad=True)
     _, mean = three_steps(Truncated(wide_mixture()), kick, 30, seed=32)
     assert not mean.requires_grad
@@ -78,17 +79,19 @@ def check_chain(resampler: Resampler) -> None:
 
 
 def test_gradient_through_two_resamplings_is_that_of_the_expected_loss() -> None:
+    """Specification 10."""
     check_chain(ImportanceWeighted(wide_mixture()))
 
 
 def test_truncated_gradient_through_two_resamplings_is_not() -> None:
+    """Specification 10."""
     with pytest.raises(AssertionError):
         check_chain(Truncated(wide_mixture()))
 
 
 def check_evidence_gradient(resampler: Resampler, bandwidth: float) -> None:
-    """d/da of the log-evidence of ten steps against Kalman's: 48 runs of N = 200, 5 s.e."""
-    runs, particles, steps = 48, 200, 10
+    """d/da of the log-evidence of ten steps against Kalman's: 200 runs of N = 200, 5 s.e."""
+    runs, particles, steps = 200, 200, 10
     measurements, controls = simulate(scalar_system(), 1, steps, seed=33)
     exact_a = torch.tensor(0.9, dtype=F64, requires_grad=True)
     system = ScalarSystem(exact_a, 0.3, 0.5, 0.7, 1.5)
@@ -109,13 +112,20 @@ def check_evidence_gradient(resampler: Resampler, bandwidth: float) -> None:
     standard_error = gradient.std() / runs**0.5
     error = (gradient.mean() - exact).abs()
     assert error < 5 * standard_error, (gradient.mean(), exact, standard_error)
-    assert standard_error < 0.2 * exact.abs(), "too noisy to tell"
+    assert standard_error < 0.05 * exact.abs(), "too noisy to tell"
 
 
 def test_log_evidence_gradient_equals_kalmans() -> None:
     check_evidence_gradient(ImportanceWeighted(wide_mixture()), 0.6)
 
 
-def test_hard_resampling_fails_the_log_evidence_gradient() -> None:
-    with pytest.raises(AssertionError):
-        check_evidence_gradient(IndexResampler(), 0.0)
+@pytest.mark.parametrize(
+    ("resampler", "bandwidth"),
+    [(IndexResampler(), 0.0), (Truncated(wide_mixture()), 0.6)],
+    ids=["hard", "truncated"],
+)
+def test_without_importance_weights_the_log_evidence_gradient_is_another(
+    resampler: Resampler, bandwidth: float
+) -> None:
+    with pytest.raises(AssertionError, match="tensor"):  # by its value, not by its noise
+        check_evidence_gradient(resampler, bandwidth)

@@ -128,10 +128,13 @@ def test_mixture_gradient_is_unbiased(
     bandwidth: float,
     circular: bool,
 ) -> None:
+    """Specification 8."""
     check_unbiased(resampler_type, bandwidth, circular, scheme)
 
 
 def test_truncated_gradient_is_not_unbiased() -> None:
+    """Specification 8."""
+
     def attached_but_unweighted(resampler: MixtureResampler) -> Resampler:
         def draw(state: Tensor, log_weights: Tensor, count: int, generator: torch.Generator):
             drawn = resampler(state, log_weights, count, generator)
@@ -146,7 +149,7 @@ def test_truncated_gradient_is_not_unbiased() -> None:
 
 @pytest.mark.parametrize("circular", [False, True])
 def test_weight_derivatives_are_the_analytic_ones(circular: bool) -> None:
-    """d w_j / d(x, w, h) in closed form, with responsibilities r_ij."""
+    """Specification 8: d w_j / d(x, w, h) in closed form, with responsibilities r_ij."""
     width = torch.tensor([0.4], dtype=F64, requires_grad=True)
     centres = torch.tensor(CENTRES, dtype=F64).reshape(1, 3, 1).requires_grad_()
     weights = torch.tensor([WEIGHTS], dtype=F64, requires_grad=True)
@@ -176,6 +179,7 @@ def test_weight_derivatives_are_the_analytic_ones(circular: bool) -> None:
 def test_importance_weights_are_one_and_samples_are_detached(
     resampler_type: Callable[[MixtureResampler], Resampler],
 ) -> None:
+    """Specification 7."""
     samples = sampled_gradients(resampler_type, 0.3)
     assert not samples.pose.requires_grad
     assert torch.equal(samples.log_weights, torch.full_like(samples.log_weights, -math.log(DRAWS)))
@@ -207,7 +211,7 @@ VARIANCE_TABLE = {
 
 @pytest.mark.parametrize("bandwidth", list(VARIANCE_TABLE))
 def test_gradient_spread_is_that_of_the_specification(bandwidth: float) -> None:
-    """The specification's table, printed to two or three digits; 20,000 repetitions, 5 %."""
+    """Specification 9: the table of 2.3, two or three digits; 20,000 repetitions, 5 %."""
     by_centre, by_weight, by_bandwidth = VARIANCE_TABLE[bandwidth]
     for column, scheme in enumerate((multinomial, stratified)):
         spread = sampled_gradients(ImportanceWeighted, bandwidth, scheme=scheme).gradient.std(0)
@@ -217,6 +221,7 @@ def test_gradient_spread_is_that_of_the_specification(bandwidth: float) -> None:
 
 
 def test_soft_resampling_at_its_ends() -> None:
+    """Specification 11."""
     log_weights = torch.tensor([[0.1, 0.6, 0.3, 0.0]], dtype=F64).log().requires_grad_()
     state = torch.arange(4, dtype=F64).reshape(1, 4, 1)
     uniform = Soft(1.0, multinomial)(state, log_weights, 40_000, torch.Generator().manual_seed(24))
@@ -233,7 +238,7 @@ def test_soft_resampling_at_its_ends() -> None:
 
 
 def test_soft_resampling_keeps_expectations() -> None:
-    """Means of 1 and x over 20,000 rows, 5 s.e.; with uniform new weights it would not."""
+    """Specification 11: means of 1 and x over 20,000 rows, 5 s.e.; equal weights would fail."""
     log_weights = torch.tensor([0.1, 0.6, 0.3, 0.0], dtype=F64).log().expand(20_000, 4)
     state = torch.tensor([1.0, -2.0, 4.0, 9.0], dtype=F64).reshape(1, 4, 1).expand(20_000, 4, 1)
     drawn = Soft(0.3)(state, log_weights, 6, torch.Generator().manual_seed(26))
@@ -245,6 +250,7 @@ def test_soft_resampling_keeps_expectations() -> None:
 
 
 def test_stop_gradient_is_unbiased_in_the_weights() -> None:
+    """Specification 11."""
     log_weights = torch.tensor(WEIGHTS, dtype=F64).log().expand(REPETITIONS, 3).clone()
     log_weights.requires_grad_()
     state = torch.tensor(CENTRES, dtype=F64).reshape(1, 3, 1).expand(REPETITIONS, 3, 1)
@@ -261,6 +267,7 @@ def test_stop_gradient_is_unbiased_in_the_weights() -> None:
 
 
 def test_truncated_resampling_detaches() -> None:
+    """Specification 11."""
     state = torch.randn(1, 5, 1, generator=torch.Generator().manual_seed(28)).requires_grad_()
     log_weights = torch.zeros(1, 5).log_softmax(-1).requires_grad_()
     for inner in (IndexResampler(), StopGradient(), Soft(0.5)):

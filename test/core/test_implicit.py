@@ -74,6 +74,7 @@ def check_unbiased(attach: Reparameterise) -> None:
 
 
 def test_gradient_is_unbiased_in_every_parameter_of_a_pose_mixture() -> None:
+    """Specification 8."""
     check_unbiased(reparameterise)
 
 
@@ -188,7 +189,7 @@ SPREADS = {2: (0.61, 1.71), 4: (3.8, 2.0), 6: (15.5, 2.0), 8: (79.9, 2.0), 10: (
 
 @pytest.mark.parametrize("distance", list(SPREADS))
 def test_spread_between_two_modes_is_that_of_the_specification(distance: int) -> None:
-    """The specification's table, printed to two or three digits: 1.2 % and 3 %."""
+    """Specification 9: the table of 2.4, printed to two or three digits: 1.2 % and 3 %."""
     by_implicit, by_importance = SPREADS[distance]
     found = exact_std(distance, implicitly=True)
     assert found == pytest.approx(by_implicit, rel=0.012), found

@@ -9,6 +9,7 @@ import torch
 
 from mdps_ros.core import mixture
 from mdps_ros.core.kernels import concentration, pose_kernel
+from mdps_ros.core.protocols import IndexScheme
 from mdps_ros.core.resampling import multinomial, stratified
 from mdps_ros.core.types import MixtureBelief
 
@@ -29,6 +30,7 @@ def some_points(count: int, seed: int) -> torch.Tensor:
 
 
 def test_mixture_integrates_to_one() -> None:
+    """Specification 3."""
     line = torch.arange(-6.0, 7.0, 0.2, dtype=F64)
     circle = torch.arange(24, dtype=F64) * (2 * math.pi / 24)
     grid = torch.cartesian_prod(line, line, circle).unsqueeze(0)
@@ -47,6 +49,7 @@ def test_mixture_is_the_plain_sum_over_its_components() -> None:
 
 
 def test_order_and_splitting_of_components_do_not_matter() -> None:
+    """Specification 3."""
     belief, points = small_mixture(), some_points(9, seed=2)
     value = mixture.log_prob(belief, points)
     order = torch.tensor([2, 0, 3, 1])
@@ -70,6 +73,7 @@ def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_gradients_are_right_in_everything() -> None:
+    """Specification 2."""
     belief, points = small_mixture(), some_points(3, seed=4)
 
     def value(*leaves: torch.Tensor) -> torch.Tensor:
@@ -117,13 +121,9 @@ def test_both_ways_to_the_exponents_agree(monkeypatch: pytest.MonkeyPatch) -> No
     assert not torch.equal(product, differences), "only one of the two was taken"
 
 
-@pytest.mark.parametrize("scheme", [multinomial, stratified])
-def test_samples_have_the_moments_of_the_mixture(scheme) -> None:
-    """Means, covariance (with + diag(h^2)) and resultant A(kappa) R over 200,000 draws, 5 s.e."""
-    belief, count = small_mixture(), 200_000
-    points, index = mixture.sample(belief, count, scheme, torch.Generator().manual_seed(6))
-    assert points.shape == (1, count, 3)
-    assert index.shape == (1, count)
+def check_moments(belief: MixtureBelief, points: torch.Tensor) -> None:
+    """Means, covariance (with + diag(h^2)) and resultant A(kappa) R within 5 standard errors."""
+    count = points.shape[1]
     weights, width = belief.log_weights.exp()[0], belief.kernel.bandwidth
     centre = belief.poses[0, :, :2]
     mean = weights @ centre
@@ -139,3 +139,33 @@ def test_samples_have_the_moments_of_the_mixture(scheme) -> None:
         values = function(drawn_yaw)
         error = (values.mean() - shrink * (weights * function(yaw)).sum()).abs()
         assert error < 5 * values.std() / count**0.5
+
+
+@pytest.mark.parametrize("scheme", [multinomial, stratified])
+def test_samples_have_the_moments_of_the_mixture(scheme: IndexScheme) -> None:
+    """Specification 6: 200,000 draws."""
+    belief, count = small_mixture(), 200_000
+    points, index = mixture.sample(belief, count, scheme, torch.Generator().manual_seed(6))
+    assert points.shape == (1, count, 3)
+    assert index.shape == (1, count)
+    check_moments(belief, points)
+
+
+def test_samples_without_the_kernels_noise_have_not() -> None:
+    """Specification 6."""
+    belief = small_mixture()
+    _, index = mixture.sample(belief, 200_000, multinomial, torch.Generator().manual_seed(6))
+    with pytest.raises(AssertionError):
+        check_moments(belief, belief.poses[:, index[0]])
+
+
+def test_mixture_has_period_two_pi_in_points_and_centres() -> None:
+    """Specification 2: 1e-9."""
+    belief, points = small_mixture(), some_points(9, seed=8)
+    value = mixture.log_prob(belief, points)
+    turn = torch.tensor([0.0, 0.0, 2 * math.pi], dtype=F64)
+    for turns in (-3, 1, 40):
+        moved = mixture.log_prob(belief, points + turns * turn)
+        torch.testing.assert_close(moved, value, atol=1e-9, rtol=0)
+        turned = belief._replace(poses=belief.poses + turns * turn)
+        torch.testing.assert_close(mixture.log_prob(turned, points), value, atol=1e-9, rtol=0)

@@ -40,7 +40,7 @@ def bin_counts(index: Tensor, particles: int) -> Tensor:
 @every_scheme
 @pytest.mark.parametrize("count", [5, 8, 13])
 def test_expected_counts_are_proportional_to_the_weights(scheme: IndexScheme, count: int) -> None:
-    """20,000 replications in the batch, 5 standard errors; N_draw differs from N."""
+    """Specification 5: 20,000 replications, 5 standard errors; N_draw differs from N."""
     log_weights = skewed_log_weights(20_000)
     index = scheme(log_weights, count, torch.Generator().manual_seed(1))
     assert index.shape == (20_000, count)
@@ -51,6 +51,8 @@ def test_expected_counts_are_proportional_to_the_weights(scheme: IndexScheme, co
 
 
 def test_a_scheme_that_ignores_the_weights_fails_the_count_test() -> None:
+    """Specification 5."""
+
     def uniform_draws(log_weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
         return multinomial(torch.zeros_like(log_weights), count, generator)
 
@@ -62,6 +64,7 @@ def test_a_scheme_that_ignores_the_weights_fails_the_count_test() -> None:
     ("scheme", "bound"), [(stratified, 2.0), (systematic, 1.0)], ids=["stratified", "systematic"]
 )
 def test_counts_never_stray_far_from_expectation(scheme: IndexScheme, bound: float) -> None:
+    """Specification 5."""
     generator = torch.Generator().manual_seed(2)
     log_weights = torch.randn(500, 40, generator=generator, dtype=F64).mul(2).log_softmax(-1)
     for count in (40, 25):
@@ -85,7 +88,7 @@ def test_residual_is_deterministic_where_counts_are_whole() -> None:
 def test_zero_weight_is_never_chosen_where_the_float_sum_ends_below_one(
     scheme: IndexScheme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """2,048 float32 weights, the last one zero, and uniform draws as large as they get."""
+    """Specification 5: 2,048 float32 weights, the last one zero, draws as large as they get."""
     generator = torch.Generator().manual_seed(5)
     log_weights = torch.randn(400, 2048, generator=generator)
     log_weights[:, -1] = -math.inf
@@ -103,6 +106,7 @@ def test_zero_weight_is_never_chosen_where_the_float_sum_ends_below_one(
 
 @every_scheme
 def test_one_particle_with_all_the_mass_is_always_chosen(scheme: IndexScheme) -> None:
+    """Specification 5."""
     for position in (0, 3, 6):
         log_weights = torch.full((2, 7), -math.inf)
         log_weights[:, position] = 0.0

@@ -15,6 +15,7 @@ def run(length_m=300, step_m=1.0):
 
 
 def test_error_splits_along_the_true_heading():
+    """Specification 32."""
     truth = np.array([[10.0, 20.0, np.pi / 2]])
     estimate = np.array([[9.0, 23.0, np.pi / 2 - 0.1]])
     error = metrics.errors(estimate, truth)
@@ -128,7 +129,22 @@ def test_run_that_claims_nothing_has_no_wrong_claims():
     assert metrics.claim_share(mass) == 0.0
 
 
+def test_recall_of_several_hypotheses_takes_the_nearest_of_each_frame():
+    """Specification 32: the second frame is saved by its third hypothesis, the last one lost."""
+    errors = np.array([[1.0, 9.0, 9.0], [9.0, 8.0, 4.9], [np.nan] * 3, [5.1, 6.0, np.nan]])
+    assert metrics.recall_at(errors, 5.0) == 0.5
+    assert metrics.recall_at(errors[:, 0], 5.0) == 0.25
+
+
+def test_lateral_error_of_a_vehicle_heading_north_is_east():
+    """Specification 32: to the right, which is negative."""
+    error = metrics.errors(np.array([[3.0, 0.5, np.pi / 2]]), np.array([[0.0, 0.0, np.pi / 2]]))
+    assert error.lateral_m[0] == pytest.approx(-3.0)
+    assert error.longitudinal_m[0] == pytest.approx(0.5)
+
+
 def test_recall_counts_frames_within_the_radius():
+    """Specification 32."""
     assert metrics.recall_at(np.array([1.0, 5.0, 5.1, 9.0]), 5.0) == 0.5
 
 
