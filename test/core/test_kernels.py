@@ -133,7 +133,7 @@ def test_von_mises_sampler_has_the_distribution_of_its_density(
 
 
 def test_wrapped_normal_is_not_the_von_mises_sampler() -> None:
-    """Specification 6: at kappa = 5 the wrapped normal's spread differs, hence the exact sampler."""
+    """Specification 6, and why the sampler is exact: at kappa = 5 the spreads differ."""
     generator = torch.Generator().manual_seed(7)
     kappa = torch.tensor(5.0, dtype=F64)
     exact = (torch.special.i1e(kappa) / torch.special.i0e(kappa)).item()
