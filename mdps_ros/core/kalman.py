@@ -32,8 +32,35 @@ def tria(matrix: Float[Tensor, "*_ n m"]) -> Float[Tensor, "*_ n n"]:
 
 
 def matvec(matrix: Float[Tensor, "*_ n m"], vector: Float[Tensor, "*_ m"]) -> Tensor:
-    """Matrix times vector with broadcast leading axes."""
+    """Matrix times vector with broadcast leading axes.
+
+    One matrix for all vectors of the last leading axis is not copied.
+    """
+    shared = _shared(matrix, vector)
+    if shared is not None:
+        return vector @ shared.mT
     return (matrix @ vector.unsqueeze(-1)).squeeze(-1)
+
+
+def whiten(chol: Float[Tensor, "*_ n n"], vector: Float[Tensor, "*_ n"]) -> Tensor:
+    """chol^-1 vector with broadcast leading axes; as in `matvec` for a common factor."""
+    shared = _shared(chol, vector)
+    solution: Tensor
+    if shared is not None:
+        solution = torch.linalg.solve_triangular(shared, vector.mT, upper=False).mT
+    else:
+        column = vector.unsqueeze(-1)
+        solution = torch.linalg.solve_triangular(chol, column, upper=False).squeeze(-1)
+    return solution
+
+
+def _shared(matrix: Tensor, vector: Tensor) -> Tensor | None:
+    """The matrix without the axis that the vectors run along, if it has only one entry there."""
+    if vector.ndim < 2:
+        return None
+    if matrix.ndim == 2:
+        return matrix
+    return matrix.squeeze(-3) if matrix.shape[-3] == 1 else None
 
 
 def block(rows: list[list[Tensor]]) -> Tensor:
@@ -75,9 +102,8 @@ def update(
     chol_y, gain = post[..., :width, :width], post[..., width:, :width]
     new_chol = post[..., width:, width:]
     residual = y - matvec(H, mean) - d
-    whitened = torch.linalg.solve_triangular(chol_y, residual.unsqueeze(-1), upper=False)
-    new_mean = mean + (gain @ whitened).squeeze(-1)
-    return new_mean, new_chol, log_density(whitened.squeeze(-1), chol_y)
+    whitened = whiten(chol_y, residual)
+    return mean + matvec(gain, whitened), new_chol, log_density(whitened, chol_y)
 
 
 def log_density(whitened: Float[Tensor, "*_ m"], chol: Float[Tensor, "*_ m m"]) -> Tensor:
@@ -90,13 +116,16 @@ def log_density(whitened: Float[Tensor, "*_ m"], chol: Float[Tensor, "*_ m m"]) 
 def rts_step(
     mean: Float[Tensor, "*_ n"],
     chol: Float[Tensor, "*_ n n"],
-    next_mean: Float[Tensor, "*_ n"],
-    next_chol: Float[Tensor, "*_ n n"],
-    F: Float[Tensor, "*_ n n"],
-    c: Float[Tensor, "*_ n"],
-    chol_Q: Float[Tensor, "*_ n q"],
+    next_mean: Float[Tensor, "*_ k"],
+    next_chol: Float[Tensor, "*_ k k"],
+    F: Float[Tensor, "*_ k n"],
+    c: Float[Tensor, "*_ k"],
+    chol_Q: Float[Tensor, "*_ k q"],
 ) -> tuple[Float[Tensor, "*_ n"], Float[Tensor, "*_ n n"]]:
     """One backward step of the Rauch-Tung-Striebel smoother.
+
+    The state may have another size at t + 1: one that also holds a part that is known exactly
+    (zero rows in `next_chol`) gives the smoother along a given path; see `rb_smoothing`.
 
     Args:
         mean: Filtered mean at t.
@@ -110,10 +139,10 @@ def rts_step(
     Returns:
         Smoothed mean and factor at t.
     """
-    n = chol.shape[-1]
-    zero = chol.new_zeros(n, chol_Q.shape[-1])
+    k = F.shape[-2]
+    zero = chol.new_zeros(chol.shape[-1], chol_Q.shape[-1])
     post = tria(block([[F @ chol, chol_Q], [chol, zero]]))
-    chol_predicted, cross, remaining = post[..., :n, :n], post[..., n:, :n], post[..., n:, n:]
+    chol_predicted, cross, remaining = post[..., :k, :k], post[..., k:, :k], post[..., k:, k:]
     # gain = cross chol_predicted^-1
     gain = torch.linalg.solve_triangular(chol_predicted, cross, upper=False, left=False)
     surprise = next_mean - matvec(F, mean) - c

@@ -135,8 +135,7 @@ def regress(
 
     Leading axes broadcast, so that many poses can be tried against every prediction.
     """
-    residual = (pose - predicted.mean_n).unsqueeze(-1)
-    whitened = torch.linalg.solve_triangular(predicted.chol_nn, residual, upper=False).squeeze(-1)
+    whitened = kalman.whiten(predicted.chol_nn, pose - predicted.mean_n)
     mean = predicted.mean_l + kalman.matvec(predicted.cross, whitened)
     return mean, kalman.log_density(whitened, predicted.chol_nn)
 
