@@ -33,7 +33,7 @@ def best_now(
     Draws from the smoothed belief at t - lag and brings the particles forward with the stored
     controls and measurements. As y_t-lag+1..t have had their say in the draw and have it again on
     the way, the particles start with weights 1 / backward density. The target is that of the
-    forward filter; the particles are where a filter that has lost the vehicle has none.
+    forward filter, by other particles: at t - lag they were drawn where the future agrees.
 
     Args:
         smoothed: Of one of the frames.
@@ -44,7 +44,8 @@ def best_now(
         generator: On the particles' device.
 
     Returns:
-        State trees (B, `count`, ...) with weights, not resampled on the way.
+        State trees (B, `count`, ...) with weights, not resampled on the way: the effective number
+        falls with the lag.
 
     Raises:
         weights.DegenerateWeightsError: if the weights cannot be normalised.
