@@ -31,11 +31,14 @@ def train(
     device: Annotated[
         str, typer.Option(help="cpu, cuda, or auto: cuda where there is one.")
     ] = "auto",
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0.0, help="Longest time between two checkpoints.")
+    ] = 30.0,
 ) -> None:
     """Learn the weights of a model in stages.
 
-    A killed run goes on where its last checkpoint was (at most half a minute before) when the
-    same command is given again, and ends with the very same weights. Several processes share
+    A killed run goes on from its last checkpoint when the same command is given again, and ends
+    with the very same weights. Several processes share
     the work when torchrun starts them.
 
     Writes weights.safetensors, curves.png, log.jsonl, TensorBoard files and, where the recipe has
@@ -61,7 +64,15 @@ def train(
             config.seed, config.members, config.options, local_device(kind)
         )
         with _bar(ranks.writes) as show:
-            result = run_stages(task, config.stages, out, config.seed, progress=show, resume=resume)
+            result = run_stages(
+                task,
+                config.stages,
+                out,
+                config.seed,
+                progress=show,
+                resume=resume,
+                checkpoint_seconds=checkpoint_seconds,
+            )
         if ranks.writes:
             publish(out, task, config, result, shlex.join(["mdps", *sys.argv[1:]]))
             _print(result, out)

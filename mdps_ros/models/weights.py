@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 
@@ -32,7 +32,7 @@ def save_weights(path: Path, modules: Mapping[str, nn.Module], metadata: Mapping
         for name, tensor in _named_tensors(modules).items()
     }
     temporary = path.with_name(path.name + ".part")
-    save_file(tensors, temporary, dict(metadata))
+    temporary.write_bytes(save(tensors, dict(metadata)))
     temporary.replace(path)
 
 

@@ -1,4 +1,4 @@
-"""What happened in a run: one JSON object a line, and the same numbers for TensorBoard.
+"""What happened in a run: one JSON object a line, and some of it for TensorBoard.
 
 A step writes "stage", "iteration", "train_loss", "gradient_norm", "learning_rates", "skipped" and
 "seconds"; a validation "stage", "iteration", "validation_loss", "best_loss" and "seconds". Losses,
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 FILE = "log.jsonl"
 BOARD = "tensorboard"
+BOARD_SECONDS = 0.5
+"""Between two steps that TensorBoard is told of: its writer is slower than a small model's step."""
 
 
 class RunLog:
@@ -34,6 +37,7 @@ class RunLog:
     def __init__(self, run_dir: Path | None, length: int = 0, step: int = 0) -> None:
         self._file: IO[bytes] | None = None
         self._board: SummaryWriter | None = None
+        self._shown = -math.inf
         if run_dir is None:
             return
         from tensorboardX import SummaryWriter
@@ -41,7 +45,7 @@ class RunLog:
         self._file = (run_dir / FILE).open("ab")
         if self._file.tell() > length:
             self._file.truncate(length)
-        self._board = SummaryWriter(str(run_dir / BOARD), purge_step=step, flush_secs=30)
+        self._board = SummaryWriter(str(run_dir / BOARD), purge_step=step, max_queue=1000)
 
     def __enter__(self) -> RunLog:
         return self
@@ -67,8 +71,11 @@ class RunLog:
             return
         line = json.dumps({key: _plain(value) for key, value in record.items()}, allow_nan=False)
         self._file.write(line.encode() + b"\n")
-        for tag, value in _scalars(record):
-            self._board.add_scalar(tag, value, step)
+        now = time.monotonic()
+        if "train_loss" not in record or now - self._shown >= BOARD_SECONDS:
+            self._shown = now
+            for tag, value in _scalars(record):
+                self._board.add_scalar(tag, value, step)
 
     def flush(self) -> int:
         """Hand everything to the operating system; returns the length of the log, bytes."""

@@ -161,8 +161,8 @@ def step(
     ):
         group["lr"] = rate * factor
     step_finite(state.optimizer, parameters, finite)
-    _count_skips(state, finite)
     state.iteration += 1
+    _count_skips(state, finite)
     return Step(mean_loss, norm, finite, bool(together[0, -1] > 0.0))
 
 
