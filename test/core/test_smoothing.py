@@ -42,6 +42,7 @@ def combined(
 
 
 def test_combination_is_the_product_of_the_inflated_gaussians() -> None:
+    """Specification 16, at one time."""
     belief = combined(FORWARD, BACKWARD, Proposal.SAMPLED, Generative(Y, R))
     assert belief.state.shape == (ROWS, 1000, 1)
     check_moments(belief, product(Normal(Y, R), FORWARD_WIDE, BACKWARD_WIDE), 2e-3)
@@ -55,6 +56,7 @@ def test_union_has_the_same_values_up_to_its_slight_narrowness(proposal: Proposa
 
 
 def test_sets_that_know_the_measurement_count_it_twice() -> None:
+    """Specification 17."""
     updated = [product(half, Normal(Y, R)) for half in (FORWARD, BACKWARD)]
     belief = combined(*updated, Proposal.SAMPLED, Generative(Y, R))
     with pytest.raises(AssertionError):
@@ -62,12 +64,13 @@ def test_sets_that_know_the_measurement_count_it_twice() -> None:
 
 
 def test_exchanging_the_filters_changes_nothing() -> None:
+    """Specification 20."""
     exact = product(Normal(Y, R), FORWARD_WIDE, BACKWARD_WIDE)
     check_moments(combined(BACKWARD, FORWARD, Proposal.SAMPLED, Generative(Y, R)), exact, 2e-3)
 
 
 def test_a_prior_of_the_backward_filter_must_be_divided_out() -> None:
-    """Backward set gamma * p(future | x); with the division exact, without it as predicted."""
+    """Specification 18: backward set gamma * p(future | x); with the division exact, without it as predicted."""
     gamma = Normal(0.5, 4.0)
     known = product(BACKWARD, gamma)
     wide = Normal(known.mean, known.variance + BANDWIDTH**2)
@@ -101,6 +104,7 @@ def shift_gradient(proposal: Proposal) -> tuple[Tensor, float]:
 
 @pytest.mark.parametrize("proposal", [Proposal.SAMPLED, Proposal.UNION])
 def test_gradients_of_the_default_and_of_the_attached_union_are_right(proposal: Proposal) -> None:
+    """Specification 19: modes A and B."""
     gradient, truth = shift_gradient(proposal)
     assert abs(truth - 0.298) < 1e-3  # variances chosen to give the value of the specification
     standard_error = gradient.std() / ROWS**0.5
@@ -109,11 +113,13 @@ def test_gradients_of_the_default_and_of_the_attached_union_are_right(proposal: 
 
 
 def test_gradient_of_the_released_union_is_a_tenth_too_large() -> None:
+    """Specification 19: mode C."""
     gradient, truth = shift_gradient(Proposal.UNION_DETACHED)
     assert 1.05 < gradient.mean() / truth < 1.2, gradient.mean()
 
 
 def test_disjoint_supports_stay_finite() -> None:
+    """Specification 21: clouds 1000 bandwidths apart."""
     points = torch.zeros(2, 40, 1, dtype=F64, requires_grad=True)
     forward, backward = even_mixture(points, 0.1), even_mixture(points + 100.0, 0.1)
     for proposal in Proposal:
