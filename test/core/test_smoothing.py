@@ -70,7 +70,10 @@ def test_exchanging_the_filters_changes_nothing() -> None:
 
 
 def test_a_prior_of_the_backward_filter_must_be_divided_out() -> None:
-    """Specification 18: backward set gamma * p(future | x); with the division exact, without it as predicted."""
+    """Specification 18: with the division exact, without it biased as predicted.
+
+    The backward set is gamma * p(future | x).
+    """
     gamma = Normal(0.5, 4.0)
     known = product(BACKWARD, gamma)
     wide = Normal(known.mean, known.variance + BANDWIDTH**2)
