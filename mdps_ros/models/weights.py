@@ -6,6 +6,7 @@ no code of the file.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,14 +26,14 @@ def save_weights(path: Path, modules: Mapping[str, nn.Module], metadata: Mapping
     Args:
         path: file to write, *.safetensors.
         modules: by the names that a reader will use.
-        metadata: facts such as seed, data and licence.
+        metadata: facts such as seed, data and licence; equal weights and facts make equal files.
     """
     tensors = {
         name: tensor.detach().cpu().contiguous().clone()
         for name, tensor in _named_tensors(modules).items()
     }
     temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(save(tensors, dict(metadata)))
+    temporary.write_bytes(_sorted_header(save(tensors, dict(metadata))))
     temporary.replace(path)
 
 
@@ -69,6 +70,20 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> dict[str, str]
         for name, tensor in wanted.items():
             tensor.copy_(found[name])
     return metadata
+
+
+def _sorted_header(content: bytes) -> bytes:
+    """The file with its metadata in alphabetical order, so that equal weights make equal files.
+
+    A safetensors file is the length of its header (8 bytes), the header (JSON, padded by spaces
+    to a multiple of 8 bytes) and the data, to which the header's offsets are relative.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def _named_tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:

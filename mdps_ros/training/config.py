@@ -132,7 +132,7 @@ def _assign(tree: dict[str, Any], word: str) -> None:
         sign = ""
     if not sign:
         raise TrainingError(f"--set {word}: write key=value, e.g. seed=3")
-    *path, last = name.strip().split(".")
+    path, last = _split(name.strip())
     node: Any = tree
     for depth, key in enumerate(path):
         if isinstance(node, list):
@@ -146,6 +146,18 @@ def _assign(tree: dict[str, Any], word: str) -> None:
     if isinstance(node, list):
         raise TrainingError(f"--set {word}: write stages.NAME.key=value")
     node[last] = value
+
+
+def _split(name: str) -> tuple[list[str], str]:
+    """The place that a dotted name leads to, and the key in it.
+
+    What follows `learning_rates.` is one key: names of modules may have dots.
+    """
+    before, rates, module = name.partition("learning_rates.")
+    if rates:
+        return [*before.split(".")[:-1], "learning_rates"], module
+    *path, last = name.split(".")
+    return path, last
 
 
 def read_fields(kind: type[Fields], tree: Any, where: str) -> Fields:

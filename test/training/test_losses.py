@@ -81,3 +81,17 @@ def test_only_labelled_steps_count_and_a_member_without_any_is_refused() -> None
     torch.testing.assert_close(found, torch.tensor([3.0, 8.0]))
     with pytest.raises(losses.TrainingError, match="no labelled step"):
         losses.mean_per_member(values, labelled, 4)
+
+
+def test_the_gradient_of_the_loss_is_the_share_of_the_density() -> None:
+    """Half of it where the density equals the floor."""
+    log_density = torch.tensor([math.log(1e-8), 0.0], dtype=F64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(losses.floored_nll(log_density).sum(), log_density)
+    assert gradient.tolist() == pytest.approx([-0.5, -1.0], abs=1e-6)
+
+
+def test_steps_without_label_give_no_gradient_even_where_they_are_nan() -> None:
+    values = torch.tensor([[1.0, math.nan], [3.0, 5.0]], requires_grad=True)
+    found = losses.mean_per_member(values, torch.tensor([[True, False], [True, True]]), 1)
+    (gradient,) = torch.autograd.grad(found.sum(), values)
+    torch.testing.assert_close(gradient, torch.tensor([[1.0, 0.0], [1.0, 1.0]]) / 3.0)
