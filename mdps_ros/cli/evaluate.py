@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from mdps_ros.cli.evaluate_bearings import bearings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 app = typer.Typer(no_args_is_help=True, help="Measure on drives whose truth is known.")
+app.command()(bearings)
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder of the data; MDPS_DATA when left out.")

@@ -12,7 +12,7 @@ import torch
 from mdps_ros.training.errors import TrainingError
 from mdps_ros.training.task import Task
 
-TASKS: dict[str, str] = {}
+TASKS: dict[str, str] = {"bearings": "mdps_ros.training.bearings:build"}
 """Name -> "module:function"; the function is a `TaskBuilder`."""
 
 TaskBuilder: TypeAlias = Callable[[int, int, Mapping[str, Any], torch.device], Task]

@@ -1,0 +1,280 @@
+"""What the methods of the bearings-only study learn from: a `trainer.Task`.
+
+Sequences come from the simulator with literal seeds. Labels are every 4th true pose, for the
+start of the networks too; only the mean motion of FFBS is fitted to consecutive poses, as in the
+paper (Younis and Sudderth, NeurIPS 2024, D.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mdps_ros.core import mixture, weights
+from mdps_ros.core.kernels import ProductKernel, pose_kernel
+from mdps_ros.core.types import MixtureBelief
+from mdps_ros.models.learned.bearings import (
+    BearingsNetworks,
+    FilterNetworks,
+    Observed,
+    member_seeds,
+    named_modules,
+    needed,
+)
+from mdps_ros.models.learned.bearings_posterior import Effort, posterior
+from mdps_ros.models.learned.dynamics import lift
+from mdps_ros.models.learned.nll import floored_nll
+from mdps_ros.sim.bearings import simulate
+from mdps_ros.training.config import read_fields
+from mdps_ros.training.errors import TrainingError
+from mdps_ros.training.stages import Stage
+
+LABEL_EVERY = 4
+TRAIN_SEED, VALIDATION_SEED = 1, 2
+
+
+class Drives(NamedTuple):
+    """Simulated drives as tensors: poses (S, T, 3), bearings (S, T)."""
+
+    poses: Tensor
+    bearings: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class BearingsData:
+    """How much is simulated and how much of it one step sees.
+
+    Attributes:
+        sequences: Training drives.
+        validation_sequences: Drives of a validation, the same for every member.
+        drive_steps: Length of all of them.
+        steps: Length of the pieces that a training step sees.
+        rows: Pieces per member and step.
+        particles: Of every filter.
+        lost_particles: Of the start of a filter that may be anywhere.
+    """
+
+    sequences: int = 5000
+    validation_sequences: int = 100
+    drive_steps: int = 50
+    steps: int = 17
+    rows: int = 16
+    particles: int = 25
+    lost_particles: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class BearingsOptions(BearingsData):
+    """What a recipe says under `options`.
+
+    Attributes:
+        method: One of `models.learned.bearings.METHODS`.
+        start: Files of weights to begin with; later ones win, what none has stays as drawn.
+    """
+
+    method: str
+    start: tuple[str, ...] = ()
+
+
+def build(
+    seed: int, members: int, options: Mapping[str, Any], device: torch.device
+) -> BearingsTask:
+    """The task of a recipe; members have the seeds from `seed` on.
+
+    Raises:
+        TrainingError: an option is wrong or a start file cannot be read.
+    """
+    chosen = read_fields(BearingsOptions, options, "options")
+    try:
+        networks = BearingsNetworks(chosen.method, member_seeds(seed, members)).to(device)
+    except ValueError as error:
+        raise TrainingError(f"options.method: {error}") from error
+    begin_with(networks, [Path(name) for name in chosen.start])
+    return BearingsTask(networks, chosen)
+
+
+def begin_with(networks: BearingsNetworks, files: Sequence[Path]) -> None:
+    """Copy the parts that files have into the networks, whole modules only.
+
+    Decoupled weights that no file has begin as a copy of the coupled ones: A-MDPF starts as the
+    MDPF that it is made from.
+
+    Raises:
+        TrainingError: a file cannot be read.
+    """
+    tensors: dict[str, Tensor] = {}
+    for path in files:
+        try:
+            tensors |= load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise TrainingError(f"options.start: cannot read {path}: {error}") from error
+    coupled, decoupled = "forward.weights.", "forward.resampling_weights."
+    if not any(name.startswith(decoupled) for name in tensors):
+        for name in [name for name in tensors if name.startswith(coupled)]:
+            tensors[decoupled + name.removeprefix(coupled)] = tensors[name]
+    for name, module in named_modules(networks).items():
+        prefix = name + "."
+        own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        if own:
+            module.load_state_dict(own)
+
+
+class BearingsTask:
+    """Losses: `nll`, `motion`, `likelihood`, `regression`."""
+
+    def __init__(self, networks: BearingsNetworks, data: BearingsData) -> None:
+        """Simulates the drives."""
+        self.networks = networks
+        self.data = data
+        self.train = _drives(data.sequences, data.drive_steps, TRAIN_SEED)
+        held_out = _drives(data.validation_sequences, data.drive_steps, VALIDATION_SEED)
+        self.held_out = Drives(*(_tile(values, networks.members) for values in held_out))
+        self._modules = named_modules(networks)
+
+    @property
+    def members(self) -> int:
+        """Number of members."""
+        return self.networks.members
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """The modules that stages name, such as `forward.dynamics` or `scorer`."""
+        return self._modules
+
+    def loss(self, stage: Stage, generator: torch.Generator) -> Float[Tensor, " M"]:
+        """One step's loss of every member, on pieces drawn for each member."""
+        rows = int(stage.options.get("rows", self.data.rows))
+        steps = int(stage.options.get("steps", self.data.steps))
+        batch = self._draw(rows, steps, generator)
+        return self._evaluate(stage, batch, generator, training=True)
+
+    def validate(self, stage: Stage) -> Float[Tensor, " M"]:
+        """The stage's loss on the held-out drives with fixed noise."""
+        generator = torch.Generator().manual_seed(VALIDATION_SEED)
+        return self._evaluate(stage, self.held_out, generator, training=False)
+
+    def _draw(self, rows: int, steps: int, generator: torch.Generator) -> Drives:
+        total, length = self.train.bearings.shape
+        count = rows * self.members
+        row = torch.randint(total, (count, 1), generator=generator)
+        first = torch.randint(length - steps + 1, (count, 1), generator=generator)
+        column = first + torch.arange(steps)
+        return Drives(self.train.poses[row, column], self.train.bearings[row, column])
+
+    def _evaluate(
+        self, stage: Stage, batch: Drives, generator: torch.Generator, *, training: bool
+    ) -> Float[Tensor, " M"]:
+        """Mean loss of each member.
+
+        Raises:
+            TrainingError: the stage wants an unknown loss.
+        """
+        if stage.loss == "nll":
+            values = self._nll(stage, batch, generator, training)
+        elif stage.loss == "motion":
+            kernel = pose_kernel(torch.tensor(stage.options["bandwidth"]))
+            values = torch.stack(
+                [
+                    motion_nll(side.dynamics, ahead, batch.poses, kernel, generator)
+                    for side, ahead in self._sides()
+                ]
+            ).mean(0)
+        elif stage.loss == "likelihood":
+            values = torch.stack(
+                [self._likelihood(side, batch, generator) for side, _ in self._sides()]
+            ).mean(0)
+        elif stage.loss == "regression":
+            values = self._regression(batch)
+        else:
+            raise TrainingError(
+                f"stage {stage.name}: no loss {stage.loss}; "
+                "choose nll, motion, likelihood or regression"
+            )
+        return values.reshape(self.members, -1).mean(1)
+
+    def _sides(self) -> list[tuple[FilterNetworks, bool]]:
+        """The filters of the method and whether they run forward."""
+        networks = self.networks
+        both = ((networks.forward_filter, True), (networks.backward_filter, False))
+        return [(side, ahead) for side, ahead in both if side is not None]
+
+    def _nll(
+        self, stage: Stage, batch: Drives, generator: torch.Generator, training: bool
+    ) -> Float[Tensor, " B"]:
+        times = range(LABEL_EVERY, batch.bearings.shape[1], LABEL_EVERY)
+        effort = Effort(
+            self.data.particles,
+            self.data.lost_particles,
+            stage.options.get("truncate_every"),
+            training,
+        )
+        seen = Observed(batch.bearings, batch.poses[:, 0])
+        belief = posterior(self.networks, seen, times, effort, generator)
+        truth = batch.poses[:, list(times)].flatten(0, 1)
+        return floored_nll(belief, truth)
+
+    def _likelihood(
+        self, side: FilterNetworks, batch: Drives, generator: torch.Generator
+    ) -> Float[Tensor, " B"]:
+        """-log of the share that the true pose gets among poses of other drives."""
+        poses, bearings = (values[:, ::LABEL_EVERY].flatten(0, 1) for values in batch)
+        rows = poses.shape[0] // self.members
+        others = torch.randint(rows, (self.members, rows, 31), generator=generator)
+        by_member = poses.reshape(self.members, rows, 3)
+        wrong = torch.stack([by_member[m][others[m]] for m in range(self.members)]).flatten(0, 1)
+        candidates = torch.cat((poses.unsqueeze(1), wrong), dim=1)
+        features = side.encoder(bearings.unsqueeze(1)).squeeze(1)
+        total = torch.zeros(poses.shape[0])
+        for network in (side.weights, side.resampling_weights):
+            if network is not None:
+                total = total - torch.log_softmax(network(candidates, features), dim=1)[:, 0]
+        return total
+
+    def _regression(self, batch: Drives) -> Float[Tensor, "B T"]:
+        generator = torch.Generator().manual_seed(0)  # not drawn from: the mean has no noise
+        guess = needed(self.networks.mean_dynamics)(batch.poses[:, :-1], generator)
+        return (lift(guess) - lift(batch.poses[:, 1:])).square().sum(-1)
+
+
+def motion_nll(
+    dynamics: nn.Module,
+    ahead: bool,
+    poses: Float[Tensor, "B T 3"],
+    kernel: ProductKernel,
+    generator: torch.Generator,
+    count: int = 32,
+) -> Float[Tensor, " B*"]:
+    """NLL of a labelled pose given the label before it (or after it), by simulated motion.
+
+    `count` motions over the `LABEL_EVERY` steps between the labels make a kernel mixture. There is
+    no floor: the motion must reach every label, or filters will get lost.
+    """
+    labels = poses[:, ::LABEL_EVERY]
+    begin, end = (labels[:, :-1], labels[:, 1:]) if ahead else (labels[:, 1:], labels[:, :-1])
+    cloud = begin.flatten(0, 1).unsqueeze(1).expand(-1, count, -1)
+    for _ in range(LABEL_EVERY):
+        cloud = dynamics(cloud, generator)
+    even = weights.uniform(cloud.shape[0], count, cloud)
+    belief = MixtureBelief(cloud, even, kernel)
+    return -mixture.log_prob(belief, end.flatten(0, 1).unsqueeze(1)).squeeze(1)
+
+
+def _drives(count: int, steps: int, seed: int) -> Drives:
+    drawn = simulate(count, steps, np.random.default_rng(seed))
+    return Drives(
+        torch.as_tensor(drawn.poses, dtype=torch.float32),
+        torch.as_tensor(drawn.bearings, dtype=torch.float32),
+    )
+
+
+def _tile(values: Tensor, members: int) -> Tensor:
+    return values.repeat(members, *(1,) * (values.ndim - 1))
