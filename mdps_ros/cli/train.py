@@ -72,6 +72,7 @@ def train(
                 progress=show,
                 resume=resume,
                 checkpoint_seconds=checkpoint_seconds,
+                settings={"task": config.task, "options": dict(config.options)},
             )
         if ranks.writes:
             publish(out, task, config, result, shlex.join(["mdps", *sys.argv[1:]]))

@@ -34,6 +34,10 @@ class Task(Protocol):
         Args:
             stage: its `loss` and `options` say what to compute.
             generator: on the device of the parameters; the only source of randomness.
+
+        Raises:
+            DegenerateWeightsError: the weights of a filter could not be normalised; all members
+                leave out this step.
         """
         ...
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,63 +21,15 @@ from mdps_ros.training.checkpoint import Checkpoint
 from mdps_ros.training.distributed import Ranks, current_ranks, stream_seed
 from mdps_ros.training.errors import TrainingError
 from mdps_ros.training.freezing import flags_restored
-from mdps_ros.training.members import Best, check_members, load_best
+from mdps_ros.training.members import Best, load_best
+from mdps_ros.training.recipe import check_stages, describe, device_of
+from mdps_ros.training.results import Progress, StageResult, TrainResult, show_nothing
 from mdps_ros.training.run_log import RunLog
 from mdps_ros.training.stage_steps import StageState, Step, begin, step, validate
 from mdps_ros.training.stages import Stage
 from mdps_ros.training.task import Task
 
 __all__ = ["Progress", "Stage", "StageResult", "Task", "TrainResult", "TrainingError", "train"]
-
-
-class StageResult(NamedTuple):
-    """How a stage ended.
-
-    Attributes:
-        name: of the stage.
-        validation: each member's best validation loss, whose state was kept.
-        best_iteration: where it was found; 0 is the state in which the stage began.
-        skipped: steps that each member left out because loss or gradient was not finite.
-    """
-
-    name: str
-    validation: list[float]
-    best_iteration: list[int]
-    skipped: list[int]
-
-
-class TrainResult(NamedTuple):
-    """How a run ended.
-
-    Attributes:
-        stages: one each.
-        seconds: time spent learning, without the time between a kill and the resumption.
-    """
-
-    stages: list[StageResult]
-    seconds: float
-
-
-class Progress(NamedTuple):
-    """What a progress bar shows after a step.
-
-    Attributes:
-        stage: name of the stage.
-        step: steps made over all stages.
-        steps: steps of all stages.
-        loss: training loss, one per member.
-        best: best validation loss of this stage, one per member.
-    """
-
-    stage: str
-    step: int
-    steps: int
-    loss: list[float]
-    best: list[float]
-
-
-def _ignore(_: Progress) -> None:
-    """Show nothing."""
 
 
 @dataclass
@@ -114,9 +66,10 @@ def train(
     run_dir: Path,
     seed: int,
     *,
-    progress: Callable[[Progress], None] = _ignore,
+    progress: Callable[[Progress], None] = show_nothing,
     resume: bool = True,
     checkpoint_seconds: float = 30.0,
+    settings: Mapping[str, Any] | None = None,
 ) -> TrainResult:
     """Run the stages one after another; the modules of the task hold the result.
 
@@ -134,21 +87,24 @@ def train(
         resume: go on from the folder's checkpoint if there is one; else its files are replaced.
         checkpoint_seconds: longest time between two checkpoints, give or take one step and one
             validation.
+        settings: what else must be the same for a run to be resumed, by name, such as the options
+            of the task.
 
     Raises:
         TrainingError: the stages do not fit the task, the folder holds another run, or a member's
             loss stays not finite.
     """
-    _check(task, stages)
+    check_stages(task, stages)
     ranks = current_ranks()
     if ranks.writes:
         _prepare_folder(run_dir, resume)
-    recipe = _recipe(task, stages, seed, ranks.size)
+    recipe = describe(task, stages, seed, ranks.size)
+    recipe |= {name: repr(value) for name, value in (settings or {}).items()}
     ranks.gather(None)  # nobody looks for a checkpoint before an old one is gone
     found = disk.load(run_dir)
     if found is not None:
         disk.check_recipe(run_dir, found.recipe, recipe)
-    device = _device(task)
+    device = device_of(task)
     generator = torch.Generator(device)
     generator.manual_seed(stream_seed(seed, ranks.rank, 0))
     now = time.monotonic()
@@ -314,50 +270,6 @@ def _open_log(run_dir: Path | None, stages: Sequence[Stage], found: Checkpoint |
         return RunLog(run_dir)
     step = sum(stage.iterations for stage in stages[: found.stage]) + found.iteration
     return RunLog(run_dir, found.log_bytes, step)
-
-
-def _recipe(task: Task, stages: Sequence[Stage], seed: int, ranks: int) -> dict[str, Any]:
-    """What a run was asked to do, flat, for comparison with a checkpoint."""
-    recipe: dict[str, Any] = {"seed": seed, "processes": ranks, "members": task.members}
-    for name, module in task.modules.items():
-        for key, tensor in module.state_dict().items():
-            recipe[f"shape of {name}.{key}"] = list(tensor.shape)
-    for stage in stages:
-        for key, value in asdict(stage).items():
-            recipe[f"{stage.name}.{key}"] = repr(value)
-    recipe["stages"] = [stage.name for stage in stages]
-    return recipe
-
-
-def _check(task: Task, stages: Sequence[Stage]) -> None:
-    """Check stages against the task.
-
-    Raises:
-        TrainingError: a name is wrong or used twice.
-    """
-    check_members(task.modules, task.members)
-    names = [stage.name for stage in stages]
-    if not stages or len(set(names)) < len(names):
-        raise TrainingError(f"stages {names}: give one stage or more, each with its own name")
-    for stage in stages:
-        for module in stage.learning_rates:
-            if module not in task.modules:
-                known = ", ".join(task.modules)
-                raise TrainingError(
-                    f"stage {stage.name}: no module {module} to learn; the task has {known}"
-                )
-
-
-def _device(task: Task) -> torch.device:
-    """Where the task's parameters are.
-
-    Raises:
-        TrainingError: there are none.
-    """
-    for module in task.modules.values():
-        for parameter in module.parameters():
-            return parameter.device
-    raise TrainingError("the task has no parameters to learn; check its modules")
 
 
 def _prepare_folder(run_dir: Path, resume: bool) -> None:

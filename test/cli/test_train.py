@@ -70,6 +70,8 @@ def test_the_same_command_again_changes_nothing_and_fresh_begins_anew(recipe, tm
     error = capsys.readouterr().err.strip()
     assert "seed: 0 then, 4 now" in error
     assert "\n" not in error
+    assert run(recipe, out, "--set", "options.particles=9") == 2
+    assert "options: {} then, {'particles': 9} now" in capsys.readouterr().err
     assert run(recipe, out, "--set", "seed=4", "--fresh") == 0
     assert (out / "weights.safetensors").read_bytes() != weights
 

@@ -18,9 +18,10 @@ TRUE_SLOPE = (1.0, -2.0, 3.0)
 
 def draw(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Inputs (count, 3) and noisy outputs (count, 1) of the true line."""
-    x = torch.randn(count, 3, generator=generator)
-    noise = 0.1 * torch.randn(count, 1, generator=generator)
-    return x, x @ torch.tensor(TRUE_SLOPE)[:, None] + noise
+    device = generator.device
+    x = torch.randn(count, 3, generator=generator, device=device)
+    noise = 0.1 * torch.randn(count, 1, generator=generator, device=device)
+    return x, x @ torch.tensor(TRUE_SLOPE, device=device)[:, None] + noise
 
 
 class Line(nn.Module):
@@ -38,9 +39,13 @@ class Line(nn.Module):
 class LineTask:
     """Two lines that are added; every member sees the same batches."""
 
-    def __init__(self, seeds: Sequence[int]) -> None:
+    def __init__(self, seeds: Sequence[int], device: str = "cpu") -> None:
         self.members = len(seeds)
-        self.modules = {"first": Line(seeds), "second": Line([seed + 100 for seed in seeds])}
+        self.device = device
+        self.modules = {
+            "first": Line(seeds).to(device),
+            "second": Line([seed + 100 for seed in seeds]).to(device),
+        }
 
     def loss(self, stage: Stage, generator: torch.Generator) -> Tensor:
         x, y = draw(16, generator)
@@ -48,7 +53,7 @@ class LineTask:
         return error.square().mean((1, 2))
 
     def validate(self, stage: Stage) -> Tensor:
-        return self.loss(stage, torch.Generator().manual_seed(99))
+        return LineTask.loss(self, stage, torch.Generator(self.device).manual_seed(99))
 
 
 class NetworkTask:

@@ -59,9 +59,6 @@ class BothStreams(LineTask):
     def loss(self, stage, generator):
         return torch.stack([super(BothStreams, self).loss(stage, s) for s in self.streams]).mean(0)
 
-    def validate(self, stage):
-        return LineTask.loss(self, stage, torch.Generator().manual_seed(99))
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["lines", "whole"])

@@ -146,6 +146,22 @@ def test_members_resume_with_their_best_and_their_skips(tmp_path):
     assert differing(copy_of(whole.modules), copy_of(broken.modules)) == []
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_run_on_cuda_resumes_bit_identical(tmp_path):
+    stages = [
+        Stage(name="one", iterations=20, learning_rates={"first": 0.5}, validate_every=3),
+        Stage(name="two", iterations=5, learning_rates={"second": 0.1}),
+    ]
+    whole, broken = LineTask([1, 2], "cuda"), LineTask([1, 2], "cuda")
+    expected = train(whole, stages, tmp_path / "whole", 0)
+    with pytest.raises(KilledError):
+        train(broken, stages, tmp_path / "b", 0, progress=killer(11), checkpoint_seconds=0.0)
+    assert train(broken, stages, tmp_path / "b", 0).stages == expected.stages
+    assert differing(copy_of(whole.modules), copy_of(broken.modules)) == []
+    assert whole.modules["first"].slope.device.type == "cuda"
+
+
 def test_fresh_replaces_a_run(unbroken, tmp_path):
     train(NetworkTask(0), STAGES[:1], tmp_path, 9)
     task = NetworkTask(0)
