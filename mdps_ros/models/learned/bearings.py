@@ -27,6 +27,7 @@ Part = TypeVar("Part", bound=nn.Module)
 FILTERS = ("tg_pf", "sr_pf", "ot_pf", "mdpf", "a_mdpf", "mdpf_backward")
 METHODS = (*FILTERS, "ffbs", "mdps")
 
+STEP_S = 0.75
 HALF_SIDE_M = 10.0
 START_SIGMA_M = 0.01
 START_CONCENTRATION = 100.0

@@ -6,7 +6,6 @@ The motion's mean is a network fitted to consecutive true poses, its spread is t
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,7 @@ from mdps_ros.core.mdps import filter_sequence
 from mdps_ros.core.resampling import IndexResampler, multinomial
 from mdps_ros.core.types import Belief, StateTree, StepInputs
 from mdps_ros.models.bearing import BearingLikelihood
-from mdps_ros.models.learned.bearings import Observed, sample_start
+from mdps_ros.models.learned.bearings import STEP_S, Observed, sample_start
 from mdps_ros.models.learned.dynamics import ResidualDynamics
 
 MOTION_SIGMA = (1.0, 1.0, 1.25)
@@ -90,7 +89,7 @@ def ffbs_beliefs(
     state = model.sample_initial(batch, particles, seen.start, generator)
     records = filter_sequence(
         Belief(state, weights.uniform(batch, particles, state)),
-        [StepInputs(None, math.nan, bearing) for bearing in seen.bearings.unbind(1)],
+        [StepInputs(None, STEP_S, bearing) for bearing in seen.bearings.unbind(1)],
         model,
         IndexResampler(multinomial),
         generator,

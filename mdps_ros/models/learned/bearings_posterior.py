@@ -26,6 +26,7 @@ from mdps_ros.core.transport import Transport
 from mdps_ros.core.tree import stack_time
 from mdps_ros.core.types import Belief, MixtureBelief, StepInputs
 from mdps_ros.models.learned.bearings import (
+    STEP_S,
     BearingsNetworks,
     FilterNetworks,
     Observed,
@@ -35,7 +36,6 @@ from mdps_ros.models.learned.bearings import (
 from mdps_ros.models.learned.bearings_ffbs import ffbs_beliefs
 from mdps_ros.models.learned.measurement import LearnedScorer
 
-STEP_S = 0.75
 SOFT_MIXING = 0.1
 TRANSPORT_EPSILON = 0.5
 

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from mdps_ros.models.bearing import BearingLikelihood
+from mdps_ros.models.learned.bearings import METHODS, STEP_S, BearingsNetworks, named_modules
+from mdps_ros.models.learned.bearings_ffbs import TRUE_LIKELIHOOD
+from mdps_ros.models.weights import save_weights
+from mdps_ros.sim.bearings import BearingsWorld
+from mdps_ros.training.bearings import BearingsData, BearingsTask, build
+from mdps_ros.training.config import load_config
+from mdps_ros.training.errors import TrainingError
+from mdps_ros.training.stages import Stage
+from mdps_ros.training.trainer import train
+
+RECIPES = Path(__file__).parents[2] / "config" / "train"
+SMALL = {
+    "sequences": 8,
+    "validation_sequences": 2,
+    "drive_steps": 17,
+    "rows": 2,
+    "particles": 6,
+    "lost_particles": 8,
+}
+
+
+def task_of(method, members=2, **options):
+    return build(0, members, {"method": method, **SMALL, **options}, torch.device("cpu"))
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def stage(loss="nll", **options):
+    return Stage(name="s", iterations=1, learning_rates={"x": 1.0}, loss=loss, options=options)
+
+
+def test_baseline_knows_the_world_as_it_is_simulated():
+    world = BearingsWorld()
+    known = BearingLikelihood(world.sensor, world.concentration, world.outlier_share)
+    assert known == TRUE_LIKELIHOOD
+    assert world.spacing_s == STEP_S
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_loss_and_validation_are_one_finite_number_per_member(method):
+    task = task_of(method)
+    loss = task.loss(stage(), generator())
+    assert loss.shape == (2,)
+    assert bool(torch.isfinite(loss).all())
+    with torch.no_grad():
+        assert torch.equal(task.validate(stage()), task.validate(stage()))
+
+
+def gradient_size(task, name, loss):
+    parameters = list(task.modules[name].parameters())
+    found = torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
+    return sum(float(g.abs().sum()) for g in found if g is not None)
+
+
+def test_every_part_of_the_smoother_learns_from_its_loss():
+    task = task_of("mdps")
+    for name in task.modules:
+        loss = task.loss(stage(), generator())
+        expected = name not in ("forward.output", "backward.output")
+        assert (gradient_size(task, name, loss) > 0.0) == expected, name
+
+
+def test_resampling_bandwidth_learns_by_importance_weights_only():
+    for method, learns in (("mdpf", True), ("tg_pf", False), ("sr_pf", False)):
+        task = task_of(method)
+        loss = task.loss(stage(), generator())
+        assert (gradient_size(task, "forward.resampling", loss) > 0.0) == learns
+
+
+def test_decoupled_filter_starts_as_the_coupled_one(tmp_path):
+    source = BearingsNetworks("mdpf", range(2))
+    save_weights(tmp_path / "w.safetensors", named_modules(source), {})
+    task = task_of("a_mdpf", start=[str(tmp_path / "w.safetensors")])
+    for name in ("forward.weights", "forward.resampling_weights"):
+        for copy, original in zip(
+            task.modules[name].parameters(),
+            source.forward_filter.weights.parameters(),
+            strict=True,
+        ):
+            assert torch.equal(copy, original)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"method": "kalman"}, "no method kalman"),
+        ({"method": "mdpf", "partikel": 3}, "partikel is unknown"),
+        ({"method": "mdpf", "start": ["nowhere.safetensors"]}, "cannot read nowhere"),
+    ],
+)
+def test_wrong_options_are_named(options, text):
+    with pytest.raises(TrainingError, match=text):
+        build(0, 1, {**SMALL, **options}, torch.device("cpu"))
+
+
+def test_unknown_loss_is_named():
+    with pytest.raises(TrainingError, match="no loss mse"):
+        task_of("mdpf").loss(stage("mse"), generator())
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("bearings_*.yaml")), ids=lambda p: p.stem)
+def test_recipes_fit_their_methods(recipe):
+    config = load_config(recipe)
+    options = {key: value for key, value in config.options.items() if key != "start"}
+    task = build(config.seed, config.members, {**options, **SMALL}, torch.device("cpu"))
+    for part in config.stages:
+        assert set(part.learning_rates) <= set(task.modules)
+    assert config.members == 5
+
+
+def wide_gaussian_nll(poses):
+    """Of a normal density with the drives' own moments, and any yaw."""
+    place = poses[..., :2].flatten(0, 1)
+    normal = torch.distributions.MultivariateNormal(place.mean(0), place.T.cov())
+    return float(-normal.log_prob(place).mean()) + math.log(2.0 * math.pi)
+
+
+@pytest.mark.slow
+def test_three_seeds_overfit_64_drives_far_below_a_wide_gaussian(tmp_path):
+    data = BearingsData(sequences=64, validation_sequences=8, drive_steps=17, rows=8)
+    task = BearingsTask(BearingsNetworks("mdpf", range(3)), data)
+    nets = {f"forward.{name}": 1e-2 for name in ("encoder", "weights", "dynamics")}
+    scores = {key: nets[key] for key in ("forward.encoder", "forward.weights")}
+    motion = {"forward.dynamics": 1e-2}
+    wide = {"bandwidth": [2.0, 2.0, 0.5]}
+    stages = [
+        Stage(name="likelihood", iterations=300, learning_rates=scores, loss="likelihood"),
+        Stage(name="motion", iterations=250, learning_rates=motion, loss="motion", options=wide),
+        Stage(
+            name="filter", iterations=200, learning_rates=nets, clip_norm=10.0, final_fraction=0.1
+        ),
+    ]
+    train(task, stages, tmp_path, seed=0)
+    with torch.no_grad():
+        seen = [task.loss(stage(rows=64), generator(seed)) for seed in range(4)]
+    reached = torch.stack(seen).mean(0)
+    assert float(reached.max()) < wide_gaussian_nll(task.train.poses) - 1.5
