@@ -141,8 +141,8 @@ class Linearise(Protocol):
 class LinearisedProposal:
     """The optimal proposal p(xi' | path, y') of the measurement linearised at the prediction.
 
-    One extended Kalman update of the joint Gaussian of (xi', z'), of which the leading block is
-    kept; exactly optimal where h is linear (Doucet, Godsill and Andrieu, Statistics and Computing
+    One extended Kalman update of eps, xi' = mean_n + chol_nn eps, with z' given xi' integrated
+    out; exactly optimal where h is linear (Doucet, Godsill and Andrieu, Statistics and Computing
     10, 2000, section II-D).
     """
 
@@ -151,16 +151,16 @@ class LinearisedProposal:
     def __call__(self, predicted: Predicted, measurement: Any) -> GaussianProposal:
         """See `Proposal`."""
         residual, jacobian, H, chol_R = self.linearise(predicted.mean_n, measurement)
-        width = jacobian.shape[-1]
-        zero = predicted.cross.new_zeros(width, predicted.cross.shape[-2])
-        chol = kalman.block(
-            [[predicted.chol_nn, zero], [predicted.cross, predicted.chol_ll]],
-        )
-        deviation = torch.zeros_like(torch.cat([predicted.mean_n, predicted.mean_l], -1))
-        observe = kalman.block([[jacobian, H]])
+        slope = jacobian @ predicted.chol_nn + H @ predicted.cross
+        spread = kalman.tria(kalman.block([[chol_R, H @ predicted.chol_ll]]))
+        width = slope.shape[-1]
+        centre = torch.zeros_like(predicted.mean_n)
+        unit = torch.eye(width, dtype=centre.dtype, device=centre.device)
         offset = kalman.matvec(H, predicted.mean_l)
-        mean, chol, _ = kalman.update(deviation, chol, observe, offset, chol_R, residual)
-        return GaussianProposal(predicted.mean_n + mean[..., :width], chol[..., :width, :width])
+        mean, chol, _ = kalman.update(centre, unit, slope, offset, spread, residual)
+        return GaussianProposal(
+            predicted.mean_n + kalman.matvec(predicted.chol_nn, mean), predicted.chol_nn @ chol
+        )
 
 
 def guided_step(
