@@ -198,6 +198,18 @@ class RoadSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MapErrorSettings:
+    """How far mapped streets lie beside the true ones; occupancy maps have no such error."""
+
+    sd: float = setting(
+        1.5, "Standard deviation of the map's offset, east and north.", unit="m", low=0.0, high=20.0
+    )
+    distance: float = setting(
+        50.0, "Travel over which the offset is forgotten.", unit="m", low=1.0, high=100_000.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DepthSettings:
     """The `depth` measurement: a depth image against buildings, obstacles and free road."""
 
@@ -310,6 +322,7 @@ class Settings:
     filter: FilterSettings = FilterSettings()
     motion: MotionSettings = MotionSettings()
     road: RoadSettings = RoadSettings()
+    map_error: MapErrorSettings = MapErrorSettings()
     depth: DepthSettings = DepthSettings()
     estimate: EstimateSettings = EstimateSettings()
     start: StartSettings = StartSettings()

@@ -43,12 +43,15 @@ class VehicleState(NamedTuple):
             slip m/s, scale wander.
         quality: (B, N) index of the odometry quality that the particle believes in: 0 good, 1 weak.
         factor: (B, 2, 4, 4) lower Cholesky factor of the conditional covariance per quality.
+        map_offset: (B, N, 2) m east and north: what to add to the position to find it on the map
+            (see `map_error`).
     """
 
     pose: Float[Tensor, "B N 3"]
     calibration: Float[Tensor, "B N 4"]
     quality: Int[Tensor, "B N"]
     factor: Float[Tensor, "B 2 4 4"]
+    map_offset: Float[Tensor, "B N 2"]
 
     def gather_particles(self, index: Int[Tensor, "B M"]) -> VehicleState:
         """The particles at the given indices, (B, M, ...); the factors are shared."""
@@ -57,6 +60,7 @@ class VehicleState(NamedTuple):
             calibration=gather_axis(self.calibration, index),
             quality=gather_axis(self.quality, index),
             factor=self.factor,
+            map_offset=gather_axis(self.map_offset, index),
         )
 
 
@@ -77,7 +81,7 @@ class Control(NamedTuple):
 def start_state(
     pose: Float[Tensor, "B N 3"], settings: MotionSettings, generator: torch.Generator
 ) -> VehicleState:
-    """Particles at the given poses, with the prior calibration and a drawn quality."""
+    """Particles at the given poses, with the prior calibration, a drawn quality, no map offset."""
     sds = torch.tensor(
         [
             [settings.scale_sd, settings.yaw_bias_sd, settings.slip_sd, wander]
@@ -90,6 +94,7 @@ def start_state(
         calibration=pose.new_zeros((*pose.shape[:2], 4)),
         quality=(chance < settings.weak_share).long(),
         factor=torch.diag_embed(sds).to(pose).expand(pose.shape[0], 2, 4, 4),
+        map_offset=torch.zeros_like(pose[..., :2]),
     )
 
 
@@ -97,7 +102,7 @@ def propagate(
     state: VehicleState, control: Control, settings: MotionSettings, generator: torch.Generator
 ) -> VehicleState:
     """Draw the poses after the motion and condition the calibration on what was drawn."""
-    pose, calibration, quality, factor = state
+    pose, calibration, quality, factor, map_offset = state
     joint = _joint_factor(factor, control, settings).to(pose)  # (B, 2, 7, 7)
     noise = torch.randn(pose.shape, generator=generator, device=pose.device, dtype=pose.dtype)
     drawn = _by_quality(joint[..., :3], noise, quality)  # (B, N, 7): error of m, change of z
@@ -119,6 +124,7 @@ def propagate(
         calibration=calibration * decay[:, None, :] + drawn[..., 3:],
         quality=_redraw(quality, control, settings, generator),
         factor=joint[..., 3:, 3:],
+        map_offset=map_offset,
     )
 
 

@@ -20,13 +20,14 @@ from mdps_ros.core.weights import effective_size
 from mdps_ros.maps import Map, MapError
 from mdps_ros.models.depth import DepthModel
 from mdps_ros.models.depth_points import DepthScan
+from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import Control, calibration_moments
 from mdps_ros.models.prior import FreePrior, Prior, RoadPrior, start_count
 from mdps_ros.models.road import road_log_likelihood
 from mdps_ros.models.road_index import build_road_index
 from mdps_ros.models.vehicle import VehicleModel
 from mdps_ros.runtime.outputs import Mode, ParticleSnapshot
-from mdps_ros.settings import Settings
+from mdps_ros.settings import MapErrorSettings, Settings
 
 QUANTILE = 2.326  # the KLD bound holds with a probability of 99 %
 
@@ -70,7 +71,9 @@ class Localizer:
         self._settings = settings
         self._device = device
         self._generator = torch.Generator(device).manual_seed(settings.runtime.seed)
-        self._model = VehicleModel(settings.motion)
+        # a street map is drawn from afar, an occupancy map was made on the spot
+        map_error = settings.map_error if map.roads.count else MapErrorSettings(sd=0.0)
+        self._model = VehicleModel(settings.motion, map_error)
         with_roads = settings.road.enabled and map.roads.count > 0
         self._roads = build_road_index(map.roads, device) if with_roads else None
         self._depth = DepthModel(map, settings.depth, device) if settings.depth.enabled else None
@@ -148,7 +151,7 @@ class Localizer:
             names.append("road")
         score = None
         if scan is not None and self._depth is not None:
-            score = self._depth.log_likelihood(belief.state.pose, scan)
+            score = self._depth.log_likelihood(on_map(belief.state), scan)
         if score is not None:
             # the first frame has no travel; it counts like any other
             travel = motion.distance or self._settings.filter.update_distance
@@ -217,7 +220,7 @@ class Localizer:
     def _weigh_by_road(self, belief: Belief, looks: float, distance: float) -> Belief:
         """Weigh by the road network and keep count of how well the drive fits it."""
         assert self._roads is not None
-        score = road_log_likelihood(belief.state.pose, self._roads, self._settings.road)
+        score = road_log_likelihood(on_map(belief.state), self._roads, self._settings.road)
         weighed, _ = filtering.update(belief, looks * score, self._model)
         fit = float((weighed.log_weights.exp() * score).sum())
         share = 1 - math.exp(-distance / self._settings.filter.lost_distance)

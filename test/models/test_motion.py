@@ -24,7 +24,7 @@ from mdps_ros.models import motion
 from mdps_ros.models.motion import Control, VehicleState
 from mdps_ros.models.prior import PosePrior
 from mdps_ros.models.vehicle import VehicleModel
-from mdps_ros.settings import MotionSettings
+from mdps_ros.settings import MapErrorSettings, MotionSettings
 
 F64 = torch.float64
 SETTINGS = MotionSettings(
@@ -70,6 +70,7 @@ def random_state(seed: int, count: int = COUNT) -> VehicleState:
         calibration=normal(BATCH, count, 4) * sds,
         quality=torch.arange(count).remainder(2).expand(BATCH, count).contiguous(),
         factor=sds[:, None] * torch.linalg.cholesky(_correlations(normal(BATCH, 2, 4, 4))),
+        map_offset=normal(BATCH, count, 2),
     )
 
 
@@ -195,6 +196,7 @@ def check_drawn_moments(*, bias_sign: float = -1.0) -> None:
             calibration=z.expand(BATCH, count, 4),
             quality=torch.full((BATCH, count), quality),
             factor=start.factor,
+            map_offset=torch.zeros(BATCH, count, 2, dtype=F64),
         )
         after = motion.propagate(before, MOVING, SETTINGS, torch.Generator().manual_seed(4))
         errors = drawn_error(before, after, MOVING).numpy()
@@ -227,6 +229,7 @@ def test_mean_and_covariance_of_the_calibration_are_kept_by_the_law_of_total_var
         calibration=torch.zeros(BATCH, count, 4, dtype=F64),
         quality=torch.zeros(BATCH, count, dtype=torch.long),
         factor=before.factor,
+        map_offset=torch.zeros(BATCH, count, 2, dtype=F64),
     )
     after = motion.propagate(wide, MOVING, SETTINGS, torch.Generator().manual_seed(6))
     mean, sd = motion.calibration_moments(
@@ -249,6 +252,7 @@ def test_moments_of_the_calibration_mix_both_qualities() -> None:
         calibration=torch.tensor([[[0.0] * 4, [4.0] * 4]], dtype=F64),
         quality=torch.tensor([[0, 1]]),
         factor=factor,
+        map_offset=torch.zeros(1, 2, 2, dtype=F64),
     )
     mean, sd = motion.calibration_moments(state, torch.tensor([[0.25, 0.75]], dtype=F64).log())
     torch.testing.assert_close(mean, torch.full((1, 4), 3.0, dtype=F64))
@@ -335,7 +339,7 @@ def learnt_calibration(*, bias_sign: float = 1.0) -> tuple[Tensor, Tensor]:
         weak_share=0.0, wander_distance=50.0, scale_walk=1e-4, yaw_bias_walk=1e-5, slip_time=2.0,
     )  # fmt: skip
     generator = torch.Generator().manual_seed(18)
-    model = VehicleModel(settings)
+    model = VehicleModel(settings, MapErrorSettings(sd=0.0))
     prior = PosePrior(np.zeros(3), np.diag([0.1, 0.1, 0.01]) ** 2)
     belief = filtering.init(model, prior, 1, 2000, generator)
     kernel = pose_kernel(torch.tensor([0.05, 0.05, 0.002**2]))
