@@ -35,6 +35,9 @@ WHEEL_ODOMETER = (
 )
 """What one knows of the simulated car's odometer before the drive (see sim/odometry.py): its scale
 is off by about 1 % and stays so. The defaults are for odometry of unknown quality."""
+CITY_MAP = ("map_error.sd=0.5",)
+"""What one knows of the simulated streets: they are the map's own. The rest is for what stands on
+them and is on no map."""
 DRIVE_SOURCES = ("sim/*.py", "cli/simulate.py", "data/bag_writer.py", "data/ros_messages.py")
 """Code that decides what a simulated drive looks like."""
 
@@ -93,7 +96,7 @@ def run_live(wanted: LiveRun, out: Path) -> tuple[Map, Trace]:
 
 def settings_of(wanted: LiveRun, truth: Track) -> Settings:
     """Settings of the node: the heading told is the true one with an error drawn by the seed."""
-    told = (*WHEEL_ODOMETER, *wanted.assignments)
+    told = (*WHEEL_ODOMETER, *CITY_MAP, *wanted.assignments)
     settings = read_settings(None, told, seed=wanted.seed)
     values: dict[str, bool | float | str] = {"node.map": wanted.map, "node.image_reliable": True}
     if wanted.heading_sd_deg is not None:

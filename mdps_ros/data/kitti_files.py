@@ -77,8 +77,7 @@ def find_sequences(root: str | Path) -> dict[str, SequenceFiles]:
     Raises:
         DataError: the folder holds no ground-truth poses.
     """
-    root = Path(root)
-    base = root / "kitti" if (root / "kitti" / "poses").is_dir() else root
+    base = _base(Path(root))
     names = sorted(
         p.stem for p in (base / "poses").glob("*.txt") if not p.stem.startswith("times_")
     )
@@ -87,6 +86,16 @@ def find_sequences(root: str | Path) -> dict[str, SequenceFiles]:
             f"no KITTI poses in {base / 'poses'}; name the folder that holds kitti/poses/*.txt"
         )
     return {name: _files(base, name) for name in names}
+
+
+def map_files(root: str | Path) -> list[Path]:
+    """Every OpenStreetMap file of the folder's `osm/`, also of places without a sequence."""
+    folder = _base(Path(root)) / "osm"
+    return sorted(p for p in folder.glob("*") if re.fullmatch(r".*\.osm(\.pbf)?", p.name))
+
+
+def _base(root: Path) -> Path:
+    return root / "kitti" if (root / "kitti" / "poses").is_dir() else root
 
 
 def _files(base: Path, name: str) -> SequenceFiles:

@@ -12,7 +12,7 @@ import torch
 
 from mdps_ros.data.errors import DataError
 from mdps_ros.data.kitti import KittiSequence, load_sequence
-from mdps_ros.data.kitti_files import find_sequences
+from mdps_ros.data.kitti_files import find_sequences, map_files
 from mdps_ros.evaluation.metrics import errors
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
@@ -48,14 +48,12 @@ def sequences_with_odometry(root: Path) -> list[str]:
 
 def load_kitti_map(root: Path, name: str, union: bool) -> Map:
     """The sequence's own map file, or all map files of the folder as one map."""
-    files = find_sequences(root)
-    if not union:
-        own = files[name].osm
-        if own is None:
-            raise DataError(f"sequence {name} has no map; add osm/*_{name}.osm")
-        return load_map(own)
-    every = sorted({file.osm.resolve() for file in files.values() if file.osm is not None})
-    return load_map(every)
+    if union:
+        return load_map(map_files(root))
+    own = find_sequences(root)[name].osm
+    if own is None:
+        raise DataError(f"sequence {name} has no map; add osm/*_{name}.osm")
+    return load_map(own)
 
 
 def truth_on(place: Map, sequence: KittiSequence) -> Track:

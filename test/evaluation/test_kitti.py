@@ -115,6 +115,7 @@ def test_truth_needs_a_map_with_an_anchor(sequence, place) -> None:
 def test_the_union_holds_the_roads_of_every_map(root, place) -> None:
     union = kitti.load_kitti_map(root, "06", union=True)
     assert union.drivable_length > 2 * place.drivable_length
+    assert union.drivable_length > 150e3  # also the map file of a place without a sequence
     sequence = load_sequence(root, "06")
     truth = kitti.truth_on(union, sequence)
     assert np.median(off_roads(union, truth.poses[::100, :2])) < 3.0
