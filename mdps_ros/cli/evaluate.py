@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from mdps_ros.cli.evaluate_bearings import bearings
+from mdps_ros.cli.evaluate_tracking import self_calibration, tracking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ Result = TypeVar("Result")
 
 app = typer.Typer(no_args_is_help=True, help="Measure on drives whose truth is known.")
 app.command()(bearings)
+app.command()(tracking)
+app.command(name="self-calibration")(self_calibration)
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder of the data; MDPS_DATA when left out.")
