@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from mdps_ros.data.errors import DataError
 from mdps_ros.maps import MapError, load_map
 from mdps_ros.models.depth_table import table_text
 from mdps_ros.settings import DepthSettings
@@ -58,8 +59,9 @@ def depth(
                 lambda done: bar.update(task, completed=done),
             )
         out.write_text(table_text(table), encoding="utf-8")
-    except (MapError, OSError, ValueError) as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
+    except MapError:
+        raise
+    except (OSError, ValueError) as error:  # no such drives on the map, or no place for the file
+        raise DataError(f"no table: {error}") from error
     for name, value in table.provenance["metrics"].items():
         typer.echo(f"{name} = {value}")

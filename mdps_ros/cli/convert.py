@@ -16,7 +16,7 @@ from mdps_ros.data.errors import DataError
 from mdps_ros.data.kitti import KittiSequence, load_sequence
 from mdps_ros.data.kitti_files import SequenceFiles, find_sequences
 from mdps_ros.data.recording import MapAnchor, PoseTrack, twist_of
-from mdps_ros.maps import GeoAnchor, MapError, load_map
+from mdps_ros.maps import GeoAnchor, load_map
 from mdps_ros.sim.odometry import increments
 
 app = typer.Typer(help="Turn data sets into bags.", no_args_is_help=True)
@@ -50,17 +50,11 @@ def kitti(
         MDPS_DATA=data mdps convert kitti --out bags
     """
     console = Console(stderr=True)
-    try:
-        found = find_sequences(data)
-        written = _convert_all(data, found, sequence, out, console)
-    except (DataError, MapError) as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
+    written = _convert_all(data, find_sequences(data), sequence, out, console)
+    if not written:
+        raise DataError(f"no sequence in {data} has truth and metric odometry; fetch some")
     for path in written:
         typer.echo(path)
-    if not written:
-        console.print("[red]error:[/red] no sequence has truth and metric odometry")
-        raise typer.Exit(2)
 
 
 def write_sequence(

@@ -72,6 +72,7 @@ def run_live(wanted: LiveRun, out: Path) -> tuple[Map, Trace]:
         MapError: the map cannot be used.
         DataError: the drive cannot be made.
     """
+    assigned(wanted)  # said wrongly, they are refused before the drive is made
     map = load_map(wanted.map)
     bag = simulated_drive(map, wanted, out / "drives")
     base = Settings().frames.base
@@ -94,10 +95,19 @@ def run_live(wanted: LiveRun, out: Path) -> tuple[Map, Trace]:
     return map, collect_trace(recorded_outputs(answers, snapshots), truth, seconds)
 
 
+def assigned(wanted: LiveRun) -> Settings:
+    """Settings that hold whatever the drive turns out to be.
+
+    Raises:
+        SettingsError: an assignment is wrong.
+    """
+    told = (*WHEEL_ODOMETER, *CITY_MAP, *wanted.assignments)
+    return read_settings(None, told, seed=wanted.seed)
+
+
 def settings_of(wanted: LiveRun, truth: Track) -> Settings:
     """Settings of the node: the heading told is the true one with an error drawn by the seed."""
-    told = (*WHEEL_ODOMETER, *CITY_MAP, *wanted.assignments)
-    settings = read_settings(None, told, seed=wanted.seed)
+    settings = assigned(wanted)
     values: dict[str, bool | float | str] = {"node.map": wanted.map, "node.image_reliable": True}
     if wanted.heading_sd_deg is not None:
         sd = math.radians(wanted.heading_sd_deg)

@@ -71,9 +71,10 @@ def simulate(
                 depth=depth,
                 progress=lambda share: bar.update(task, completed=share),
             )
-    except (MapError, DataError, ValueError) as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
+    except (MapError, DataError):
+        raise
+    except ValueError as error:  # the map has no such drive
+        raise DataError(f"no drive on {city.name}: {error}") from error
     typer.echo(
         f"{out}: {summary.length_m:.0f} m in {summary.duration_s:.0f} s, "
         f"{summary.images} depth images, {summary.size_mb:.1f} MB, "

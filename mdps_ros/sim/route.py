@@ -184,7 +184,8 @@ def random_route(
         if edges is not None:
             return _route(graph, edges)
     raise ValueError(
-        f"no route of {length:g} m without U-turns found in {ATTEMPTS} tries; "
+        f"no route of {length:.0f} m (a little more than the drive) without U-turns found in "
+        f"{ATTEMPTS} tries; "
         "ask for a shorter drive or use a larger map"
     )
 

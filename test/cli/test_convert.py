@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mdps_ros.cli.convert import app, sequence_anchor
+from mdps_ros.cli.main import main
 from mdps_ros.data.bag import open_bag
 from mdps_ros.data.kitti import load_sequence
 from mdps_ros.data.kitti_files import find_sequences
@@ -15,6 +16,15 @@ from mdps_ros.data.kitti_files import find_sequences
 
 def invoke(*arguments: object):
     return CliRunner().invoke(app, [str(a) for a in arguments], env={"MDPS_DATA": None})
+
+
+def refused(capsys, monkeypatch, *arguments: object) -> str:
+    """What `mdps convert` says of wrong input, which ends with code 2."""
+    monkeypatch.delenv("MDPS_DATA", raising=False)
+    assert main(["convert", *map(str, arguments)]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
 
 
 def real_data() -> Path:
@@ -46,17 +56,18 @@ def test_a_sequence_becomes_a_bag_whose_truth_lies_at_its_place_on_earth(tmp_pat
     assert bag.counts.get("/camera/depth/image_rect", 0) == expected
 
 
-def test_wrong_input_ends_with_code_2_and_one_line(tmp_path):
-    result = invoke("kitti", "--data", tmp_path, "--out", tmp_path / "bags")
-    assert result.exit_code == 2
-    assert "no KITTI poses" in result.stderr
-    assert invoke("kitti", "--out", tmp_path / "bags").exit_code == 2
+def test_wrong_input_ends_with_code_2_and_one_line(tmp_path, capsys, monkeypatch):
+    bags = tmp_path / "bags"
+    said = refused(capsys, monkeypatch, "kitti", "--data", tmp_path, "--out", bags)
+    assert "no KITTI poses" in said
+    assert said.startswith("mdps: ")
+    assert said.count("\n") == 1
+    refused(capsys, monkeypatch, "kitti", "--out", bags)
 
 
-def test_what_cannot_be_converted_is_said(tmp_path):
+def test_what_cannot_be_converted_is_said(tmp_path, capsys, monkeypatch):
     (tmp_path / "kitti/poses").mkdir(parents=True)
     (tmp_path / "kitti/poses/42.txt").write_text("1 0 0 0 0 1 0 0 0 0 1 0\n")
-    result = invoke("kitti", "--data", tmp_path, "--out", tmp_path / "bags")
-    assert result.exit_code == 2
-    assert "skipped 42: no RTK track" in result.stderr
-    assert "no sequence has truth and metric odometry" in result.stderr
+    said = refused(capsys, monkeypatch, "kitti", "--data", tmp_path, "--out", tmp_path / "bags")
+    assert "skipped 42: no RTK track" in said
+    assert "has truth and metric odometry" in said

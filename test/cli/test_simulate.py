@@ -4,6 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from mdps_ros.cli.main import main
 from mdps_ros.cli.simulate import simulate, write_simulation
 from mdps_ros.data.bag import open_bag
 from mdps_ros.maps import load_map
@@ -51,15 +52,14 @@ def test_the_command_writes_a_drive_on_the_map(tmp_path, helsinki):
         (("--length", "3"), "10"),
     ],
 )
-def test_wrong_input_ends_with_code_2_and_one_line(tmp_path, arguments, words):
-    result = invoke("--out", tmp_path / "bag", *arguments)
-    assert result.exit_code == 2
-    assert words in result.stderr
-    assert "Traceback" not in result.output
+def test_wrong_input_ends_with_code_2_and_one_line(tmp_path, arguments, words, capsys):
+    assert main(["simulate", "--out", str(tmp_path / "bag"), *arguments]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
     assert not (tmp_path / "bag").exists()
 
 
-def test_an_existing_folder_is_not_overwritten(tmp_path):
-    result = invoke("--length", 60, "--out", tmp_path)
-    assert result.exit_code == 2
-    assert "exists already" in result.stderr
+def test_an_existing_folder_is_not_overwritten(tmp_path, capsys):
+    assert main(["simulate", "--length", "60", "--out", str(tmp_path)]) == 2
+    assert "exists already" in capsys.readouterr().err
