@@ -37,7 +37,7 @@ def bearings(
     ] = False,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Folder of METHOD.safetensors; those of the package when left out."),
+        typer.Option(help="Folder of NAME.safetensors; those of the package when left out."),
     ] = None,
 ) -> None:
     """Track a car by bearings alone: learned filters and smoothers, five seeds each.
@@ -77,16 +77,8 @@ def bearings(
 def _train_all() -> None:
     """Train every method, each after what it starts from."""
     from mdps_ros.cli.train import train
+    from mdps_ros.evaluation.bearings import ENTRIES
 
-    for name in (
-        "start",
-        "mdpf",
-        "mdpf_backward",
-        "tg_pf",
-        "sr_pf",
-        "ot_pf",
-        "a_mdpf",
-        "ffbs",
-        "mdps",
-    ):
+    names = ("mdpf", "mdpf_backward", *(entry.weights for entry in ENTRIES))
+    for name in ("start", *dict.fromkeys(names)):
         train(RECIPES / f"bearings_{name}.yaml", TRAINED / name, True, None, "cpu", 30.0)

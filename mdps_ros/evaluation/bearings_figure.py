@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from mdps_ros.evaluation.results import Row
 
@@ -29,8 +30,12 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     for panel, setup in zip(axes, setups, strict=True):
         _panel(panel, setup, [row for row in rows if _setup(row) == setup])
     axes[0].set_ylabel("NLL at the true pose (nats)")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=SEED, label="one seed"),
+        Line2D([], [], color=MEDIAN, label="median"),
+        Line2D([], [], marker="x", linestyle="", color=PUBLISHED, label="published median"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 
@@ -45,26 +50,14 @@ def _panel(panel: Axes, setup: str, rows: Sequence[Row]) -> None:
     values = [[float(row["nll"] or 0.0) for row in group] for group in by_method]
     order = sorted(range(len(methods)), key=lambda i: statistics.median(values[i]))
     for place, i in enumerate(order):
-        first, published = place == 0, by_method[i][0]["published_nll"]
-        panel.plot(
-            [place] * len(values[i]),
-            values[i],
-            "o",
-            color=SEED,
-            alpha=0.6,
-            label="one seed" * first,
-        )
-        panel.plot(
-            [place - 0.25, place + 0.25],
-            [statistics.median(values[i])] * 2,
-            color=MEDIAN,
-            label="median" * first,
-        )
+        middle, published = statistics.median(values[i]), by_method[i][0]["published_nll"]
+        panel.plot([place] * len(values[i]), values[i], "o", color=SEED, alpha=0.6)
+        panel.plot([place - 0.25, place + 0.25], [middle, middle], color=MEDIAN)
         if published is not None:
-            panel.plot(
-                place, published, "x", color=PUBLISHED, label="published median" * (i == order[1])
-            )
-    panel.set_xticks(range(len(order)), [methods[i].split(" ", 1)[1] for i in order], rotation=35)
+            panel.plot(place, published, "x", color=PUBLISHED)
+    panel.set_xticks(
+        range(len(order)), [methods[i].split(" ", 1)[1] for i in order], rotation=40, ha="right"
+    )
     first_row = rows[0]
     panel.set_title(f"{setup}: {first_row['particles']} particles, {first_row['steps']} steps")
     panel.grid(axis="y", alpha=0.3)

@@ -36,10 +36,13 @@ from mdps_ros.models.learned.nll import floored_nll
 from mdps_ros.sim.bearings import simulate
 from mdps_ros.training.config import read_fields
 from mdps_ros.training.errors import TrainingError
+from mdps_ros.training.losses import mean_pose_error
 from mdps_ros.training.stages import Stage
 
 LABEL_EVERY = 4
 TRAIN_SEED, VALIDATION_SEED = 1, 2
+RADIUS_M = 1.0
+"""What a radian of heading error counts in the loss `mean`."""
 
 
 class Drives(NamedTuple):
@@ -125,11 +128,24 @@ def begin_with(networks: BearingsNetworks, files: Sequence[Path]) -> None:
         prefix = name + "."
         own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         if own:
-            module.load_state_dict(own)
+            _load(module, name, own)
+
+
+def _load(module: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
+    """Put tensors into a module.
+
+    Raises:
+        TrainingError: they are not those of the module.
+    """
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise TrainingError(f"options.start: {name} does not fit: {reason}") from error
 
 
 class BearingsTask:
-    """Losses: `nll`, `motion`, `likelihood`, `regression`."""
+    """Losses: `nll`, `mean`, `motion`, `likelihood`, `regression`."""
 
     def __init__(self, networks: BearingsNetworks, data: BearingsData) -> None:
         """Simulates the drives."""
@@ -178,8 +194,8 @@ class BearingsTask:
         Raises:
             TrainingError: the stage wants an unknown loss.
         """
-        if stage.loss == "nll":
-            values = self._nll(stage, batch, generator, training)
+        if stage.loss in ("nll", "mean"):
+            values = self._of_posterior(stage, batch, generator, training)
         elif stage.loss == "motion":
             kernel = pose_kernel(torch.tensor(stage.options["bandwidth"]))
             values = torch.stack(
@@ -197,7 +213,7 @@ class BearingsTask:
         else:
             raise TrainingError(
                 f"stage {stage.name}: no loss {stage.loss}; "
-                "choose nll, motion, likelihood or regression"
+                "choose nll, mean, motion, likelihood or regression"
             )
         return values.reshape(self.members, -1).mean(1)
 
@@ -207,7 +223,7 @@ class BearingsTask:
         both = ((networks.forward_filter, True), (networks.backward_filter, False))
         return [(side, ahead) for side, ahead in both if side is not None]
 
-    def _nll(
+    def _of_posterior(
         self, stage: Stage, batch: Drives, generator: torch.Generator, training: bool
     ) -> Float[Tensor, " B"]:
         times = range(LABEL_EVERY, batch.bearings.shape[1], LABEL_EVERY)
@@ -220,6 +236,8 @@ class BearingsTask:
         seen = Observed(batch.bearings, batch.poses[:, 0])
         belief = posterior(self.networks, seen, times, effort, generator)
         truth = batch.poses[:, list(times)].flatten(0, 1)
+        if stage.loss == "mean":
+            return mean_pose_error(belief.poses, belief.log_weights, truth, RADIUS_M)
         return floored_nll(belief, truth)
 
     def _likelihood(

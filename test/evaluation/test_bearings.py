@@ -9,7 +9,9 @@ import torch
 from mdps_ros.core.kernels import pose_kernel
 from mdps_ros.core.types import MixtureBelief
 from mdps_ros.evaluation.bearings import (
+    ENTRIES,
     SETUPS,
+    Entry,
     Setup,
     score,
     squared_error,
@@ -17,7 +19,7 @@ from mdps_ros.evaluation.bearings import (
     with_summaries,
 )
 from mdps_ros.evaluation.bearings_figure import draw
-from mdps_ros.models.learned.bearings import METHODS, BearingsNetworks, Observed, named_modules
+from mdps_ros.models.learned.bearings import BearingsNetworks, Observed, named_modules
 from mdps_ros.models.learned.bearings_files import bundled_folder, load_networks
 from mdps_ros.models.learned.bearings_posterior import Effort, posterior
 from mdps_ros.models.weights import WeightsError, save_weights
@@ -25,18 +27,18 @@ from mdps_ros.models.weights import WeightsError, save_weights
 TINY = Setup("tiny", steps=6, particles=5, lost_particles=8, first=1)
 
 
-def write_untrained(folder, methods):
-    for method in methods:
+def write_untrained(folder, entries):
+    for name, method, _ in entries:
         networks = BearingsNetworks(method, range(2))
         facts = {"seed": "0", "members": "2"}
-        save_weights(folder / f"{method}.safetensors", named_modules(networks), facts)
+        save_weights(folder / f"{name}.safetensors", named_modules(networks), facts)
 
 
 def test_study_has_a_row_for_every_method_and_member_and_is_repeatable(tmp_path):
-    write_untrained(tmp_path, METHODS)
+    write_untrained(tmp_path, ENTRIES)
     rows, again = (study_rows(tmp_path, 3, setups=[TINY]) for _ in range(2))
     assert rows == again
-    assert len(rows) == 2 * len(METHODS)
+    assert len(rows) == 2 * len(ENTRIES)
     assert all(0.0 < row["nll"] <= 18.43 and row["rmse"] > 0.0 for row in rows)
     draw(rows, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 10_000
@@ -64,11 +66,11 @@ def test_squared_error_wraps_the_yaw_and_averages_on_the_circle():
 
 def test_missing_weights_are_named(tmp_path):
     with pytest.raises(WeightsError, match=r"mdps\.safetensors"):
-        study_rows(tmp_path, 1, methods=["mdps"])
+        study_rows(tmp_path, 1, entries=[Entry("mdps", "mdps", "MDPS")])
 
 
 def test_weights_of_another_method_are_refused(tmp_path):
-    write_untrained(tmp_path, ["mdpf"])
+    write_untrained(tmp_path, [Entry("mdpf", "mdpf", "MDPF")])
     with pytest.raises(WeightsError, match="lacks"):
         load_networks("a_mdpf", tmp_path / "mdpf.safetensors")
 
@@ -127,8 +129,8 @@ def test_smoothers_do_look_ahead(method):
 
 
 def test_weights_of_all_methods_ship_with_the_package():
-    for method in METHODS:
-        networks = load_networks(method, bundled_folder() / f"{method}.safetensors")
+    for name, method, _ in ENTRIES:
+        networks = load_networks(method, bundled_folder() / f"{name}.safetensors")
         assert networks.seeds == (0, 1, 2, 3, 4)
         assert not networks.training
 
@@ -137,10 +139,10 @@ def test_weights_of_all_methods_ship_with_the_package():
 @pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: setup.name)
 def test_smoother_beats_mdpf_beats_the_discrete_filters(setup):
     medians = {
-        method: statistics.median(
-            score(load_networks(method, bundled_folder() / f"{method}.safetensors"), setup, 100).nll
+        name: statistics.median(
+            score(load_networks(name, bundled_folder() / f"{name}.safetensors"), setup, 100).nll
         )
-        for method in ("mdps", "mdpf", "sr_pf", "tg_pf")
+        for name in ("mdps", "mdpf", "sr_pf", "tg_pf")
     }
     assert medians["mdps"] < medians["mdpf"]
     assert medians["mdpf"] < medians["sr_pf"]

@@ -104,8 +104,16 @@ def test_wrong_options_are_named(options, text):
         build(0, 1, {**SMALL, **options}, torch.device("cpu"))
 
 
+def test_loss_of_the_mean_asks_for_the_mean_only():
+    task = task_of("tg_pf")
+    loss = task.loss(stage("mean"), generator())
+    assert bool((loss > 0.0).all())
+    assert gradient_size(task, "forward.weights", task.loss(stage("mean"), generator())) > 0.0
+    assert gradient_size(task, "forward.output", task.loss(stage("mean"), generator())) == 0.0
+
+
 def test_unknown_loss_is_named():
-    with pytest.raises(TrainingError, match="no loss mse"):
+    with pytest.raises(TrainingError, match="no loss mse; choose"):
         task_of("mdpf").loss(stage("mse"), generator())
 
 
@@ -127,22 +135,27 @@ def wide_gaussian_nll(poses):
 
 
 @pytest.mark.slow
-def test_three_seeds_overfit_64_drives_far_below_a_wide_gaussian(tmp_path):
+def test_three_seeds_fit_64_drives_far_below_a_wide_gaussian(tmp_path):
     data = BearingsData(sequences=64, validation_sequences=8, drive_steps=17, rows=8)
     task = BearingsTask(BearingsNetworks("mdpf", range(3)), data)
-    nets = {f"forward.{name}": 1e-2 for name in ("encoder", "weights", "dynamics")}
-    scores = {key: nets[key] for key in ("forward.encoder", "forward.weights")}
+    scores = {"forward.encoder": 1e-2, "forward.weights": 1e-2}
     motion = {"forward.dynamics": 1e-2}
+    everything = {**scores, **motion, "forward.output": 1e-2}
     wide = {"bandwidth": [2.0, 2.0, 0.5]}
+    first = {"iterations": 300, "clip_norm": 10.0}
     stages = [
-        Stage(name="likelihood", iterations=300, learning_rates=scores, loss="likelihood"),
-        Stage(name="motion", iterations=250, learning_rates=motion, loss="motion", options=wide),
+        Stage(name="likelihood", learning_rates=scores, loss="likelihood", **first),
+        Stage(name="motion", learning_rates=motion, loss="motion", options=wide, **first),
         Stage(
-            name="filter", iterations=200, learning_rates=nets, clip_norm=10.0, final_fraction=0.1
+            name="filter",
+            iterations=400,
+            learning_rates=everything,
+            clip_norm=10.0,
+            final_fraction=0.1,
         ),
     ]
     train(task, stages, tmp_path, seed=0)
     with torch.no_grad():
         seen = [task.loss(stage(rows=64), generator(seed)) for seed in range(4)]
     reached = torch.stack(seen).mean(0)
-    assert float(reached.max()) < wide_gaussian_nll(task.train.poses) - 1.5
+    assert float(reached.max()) < wide_gaussian_nll(task.train.poses) - 1.0
