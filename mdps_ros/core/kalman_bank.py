@@ -133,7 +133,8 @@ def regress(
 ) -> tuple[Float[Tensor, "*_ L"], Float[Tensor, "*_"]]:
     """Mean of z' given xi', and log p(xi'); the covariance of z' does not depend on xi'.
 
-    Leading axes broadcast, so that many poses can be tried against every prediction.
+    Leading axes broadcast, so that many poses can be tried against every prediction. An angle in
+    xi' must be told on the turn next to its prediction: differences are not wrapped.
     """
     whitened = kalman.whiten(predicted.chol_nn, pose - predicted.mean_n)
     mean = predicted.mean_l + kalman.matvec(predicted.cross, whitened)

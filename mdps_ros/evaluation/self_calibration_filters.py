@@ -15,7 +15,7 @@ from mdps_ros.core import filtering
 from mdps_ros.core.angles import circular_mean
 from mdps_ros.core.kernels import pose_kernel
 from mdps_ros.core.protocols import Resampler
-from mdps_ros.core.resampling import EssTriggered, IndexResampler, MixtureResampler
+from mdps_ros.core.resampling import EssTriggered, MixtureResampler
 from mdps_ros.core.types import Belief, StepInputs
 from mdps_ros.models import motion
 from mdps_ros.models.motion import Control, VehicleState
@@ -31,6 +31,7 @@ class FixModel:
 
     settings: MotionSettings
     scenario: CalibrationScenario
+    outlier_share: float
 
     def sample_initial(
         self,
@@ -58,7 +59,7 @@ class FixModel:
         """Weighs by the mixture of what each candidate may be: good, bad or a ghost."""
         position = state.pose[:, :, None, :2]
         square = (position - measurement[:, None]).square().sum(-1)
-        share = self.scenario.outlier_share
+        share = self.outlier_share
         terms = [
             math.log(weight) - 0.5 * square / sd**2 - 2.0 * math.log(sd)
             for weight, sd in (
@@ -75,22 +76,21 @@ class Tuning:
 
     Attributes:
         settings: of the motion model.
-        bandwidth_m: of the resampling kernel; 0 copies particles instead.
+        outlier_share: how many fixes the filter believes to be bad.
+        bandwidth_m: of the resampling kernel.
         bandwidth_rad: the same for the yaw.
     """
 
     settings: MotionSettings
-    bandwidth_m: float = 0.0
-    bandwidth_rad: float = 0.0
+    outlier_share: float
+    bandwidth_m: float
+    bandwidth_rad: float
 
     def resampler(self) -> Resampler:
-        """Below half of the effective particles."""
-        inner: Resampler = IndexResampler()
-        if self.bandwidth_m > 0.0:
-            sds = torch.tensor([self.bandwidth_m, self.bandwidth_m, self.bandwidth_rad])
-            variances = torch.stack([sds[0], sds[1], sds[2] ** 2])
-            inner = MixtureResampler(pose_kernel(variances.double()))
-        return EssTriggered(inner, 0.5)
+        """Mixture resampling, below half of the effective particles."""
+        bandwidth = [self.bandwidth_m, self.bandwidth_m, self.bandwidth_rad**2]
+        kernel = pose_kernel(torch.tensor(bandwidth, dtype=torch.float64))
+        return EssTriggered(MixtureResampler(kernel), 0.5)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def run(
 ) -> Track:
     """The filter over all drives, which lie along the batch axis."""
     generator = torch.Generator().manual_seed(seed)
-    model = FixModel(tuning.settings, scenario)
+    model = FixModel(tuning.settings, scenario, tuning.outlier_share)
     resampler = tuning.resampler()
     start = _start(drives, generator)
     belief = filtering.init(model, start, len(start), count, generator)

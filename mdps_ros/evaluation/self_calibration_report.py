@@ -51,9 +51,10 @@ filter claims. `specified_*` are the figures of the design document's NumPy prot
 drives. The noise settings were tuned on {drives_tuning} other drives
 (`mdps evaluate self-calibration --tune`). Made by `mdps evaluate self-calibration`.
 
-`RB-MDPF` is the node's motion model with the mixture resampling; its pose noise is five times the
-true one. `true noise` shows why; `node's noise` has the node's default settings with starts wide
-enough for these drives. `3-state filter` is the same filter over the pose alone.
+`RB-MDPF` is the node's motion model with the mixture resampling; its pose noise is four times the
+true one, and it believes that more fixes are bad than truly are. `true noise` shows why the first
+is needed; `node's noise` has the node's default settings with starts wide enough for these drives.
+`3-state filter` is the same filter over the pose alone. The second belief was tuned for both.
 
 """
 

@@ -68,7 +68,7 @@ class TrackingStudy:
     runs: int = 100
     steps: int = 100
     particle_counts: tuple[tuple[str, int], ...] = tuple(SPECIFICATION)
-    smoothing_particles: int = 200
+    smoothing_particles: int = 500
     lag: int = 5
     paths: int = 30
 

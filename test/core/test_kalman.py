@@ -144,6 +144,22 @@ def test_shared_factor_broadcasts_against_many_means() -> None:
     torch.testing.assert_close(log_evidence[2], alone[2])
 
 
+@pytest.mark.parametrize("lead", [(), (1,), (3, 1), (2, 3, 1)])
+def test_common_matrix_and_common_factor_serve_all_vectors(lead: tuple[int, ...]) -> None:
+    """What is not copied per vector gives what copies give."""
+    generator = torch.Generator().manual_seed(9)
+    chol = torch.eye(2, dtype=F64) + torch.randn(*lead, 2, 2, generator=generator, dtype=F64).tril()
+    vectors = torch.randn(3, 5, 2, generator=generator, dtype=F64)
+    copies = chol.expand((*torch.broadcast_shapes(lead, (3, 5)), 2, 2)).contiguous()
+    torch.testing.assert_close(
+        kalman.matvec(chol, vectors), (copies @ vectors.unsqueeze(-1)).squeeze(-1)
+    )
+    whitened = kalman.whiten(chol, vectors)
+    torch.testing.assert_close(
+        (copies @ whitened.unsqueeze(-1)).squeeze(-1), vectors.expand_as(whitened)
+    )
+
+
 def test_exact_measurement_pins_the_state() -> None:
     """R = 0 as in the filter bank's virtual measurement."""
     chol = torch.tensor([[2.0, 0.0], [1.0, 1.5]], dtype=F64)

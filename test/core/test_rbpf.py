@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -174,6 +175,7 @@ def state_means(history: list[tuple[Belief, Tensor]]) -> Tensor:
 ROWS = 60
 
 
+@functools.cache
 def errors_by_count(make: Callable[[RandomModel], Step]) -> tuple[dict[int, float], list[Tensor]]:
     """RMS error of the means in posterior sds for each N, and exp(LL - LL_KF) per run."""
     _, measurements = LINEAR.simulate(30, 8)

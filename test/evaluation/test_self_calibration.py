@@ -64,11 +64,11 @@ def test_fix_likelihood_is_the_mixture_of_its_candidates() -> None:
     pose = torch.tensor([[[1.0, 2.0, 0.3]]], dtype=torch.float64)
     state = motion.start_state(pose, settings, torch.Generator().manual_seed(6))
     fix = torch.tensor([[[1.5, 2.0], [4.0, 6.0]]], dtype=torch.float64)
-    _, found = FixModel(settings, scenario).update(state, fix)
+    _, found = FixModel(settings, scenario, 0.2).update(state, fix)
     expected = sum(
         weight * math.exp(-0.5 * square / sd**2) / sd**2
         for square in (0.25, 25.0)
-        for weight, sd in ((0.9, 0.5), (0.1, 5.0))
+        for weight, sd in ((0.8, 0.5), (0.2, 5.0))
     )
     assert found.item() == pytest.approx(math.log(expected))
 
