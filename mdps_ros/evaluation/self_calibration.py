@@ -229,7 +229,7 @@ def _number(row: Row, key: str) -> float:
 
 
 TUNING_SEED = 2
-TUNING_DRIVES = 60
+TUNING_DRIVES = 40
 
 
 def tune(count_ours: int = 200, count_plain: int = 1000) -> Iterator[Row]:

@@ -23,6 +23,8 @@ from mdps_ros.settings import MotionSettings
 from mdps_ros.sim.calibration_drives import CalibrationDrives, CalibrationScenario
 
 START_SD_M, START_SD_RAD = 1.0, math.radians(3.0)
+# At the start the pose, its neighbourhood's ghosts and all of z are open: more particles then.
+START_S, START_FACTOR = 10.0, 5
 
 
 @dataclass(frozen=True)
@@ -185,12 +187,20 @@ def run(
     count: int,
     seed: int,
 ) -> Track:
-    """The filter over all drives, which lie along the batch axis."""
+    """The filter over all drives, which lie along the batch axis.
+
+    Args:
+        drives: what is measured, and where the drives start.
+        scenario: of the drives.
+        tuning: of the filter.
+        count: particles N; `START_FACTOR` N for the first `START_S` seconds.
+        seed: of the filter.
+    """
     generator = torch.Generator().manual_seed(seed)
     model = FixModel(tuning.settings, scenario, tuning.outlier_share)
     resampler = tuning.resampler()
     start = _start(drives, generator)
-    belief = filtering.init(model, start, len(start), count, generator)
+    belief = filtering.init(model, start, len(start), START_FACTOR * count, generator)
     fixes = torch.as_tensor(drives.fixes)
     belief, _ = filtering.update(belief, fixes[:, 0], model)
     poses = [_pose_mean(belief)]
@@ -198,7 +208,9 @@ def run(
         control = _control(drives, step, scenario.period_s)
         measured = fixes[:, step + 1] if scenario.has_fix(step + 1) else None
         inputs = StepInputs(control, scenario.period_s, measured)
-        belief, _ = filtering.step(belief, inputs, model, resampler, generator)
+        starting = (step + 1) * scenario.period_s < START_S
+        wanted = START_FACTOR * count if starting else count
+        belief, _ = filtering.step(belief, inputs, model, resampler, generator, wanted)
         poses.append(_pose_mean(belief))
     mean, sd = motion.calibration_moments(belief.state, belief.log_weights)
     return Track(

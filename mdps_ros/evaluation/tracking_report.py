@@ -58,7 +58,8 @@ from the sixth measurement on. `low` and `high` are the 95 % bootstrap interval 
 `median_run_m` is the position error of the median run; a run diverged when its position error
 exceeded 100 m once. `specified_*` are the figures of the design document's NumPy prototype, and
 `agrees` says whether the position errors differ by less than three standard errors of the
-difference. Made by `mdps evaluate tracking`.
+difference of two studies on different targets. With the default seed the targets are those of the
+prototype (so the EKF row is equal); the filters' draws are not. Made by `mdps evaluate tracking`.
 
 """
 
