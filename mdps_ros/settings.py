@@ -54,7 +54,7 @@ class FilterSettings:
         500, "Lower bound of the adaptive particle number.", low=1, high=1_000_000
     )
     start_spacing: float = setting(
-        0.15,
+        0.08,
         "Road metres per particle and direction when the start is unknown.",
         unit="m",
         low=0.05,
@@ -132,7 +132,7 @@ class MotionSettings:
         0.06, "How far the scale of weak odometry wanders about its mean.", low=0.0, high=0.5
     )
     weak_share: float = setting(
-        0.3, "Belief, without evidence, that the odometry is weak.", low=0.0, high=1.0
+        0.4, "Belief, without evidence, that the odometry is weak.", low=0.0, high=1.0
     )
     quality_distance: float = setting(
         250.0,
@@ -181,7 +181,7 @@ class RoadSettings:
         0.30, "Spread of the heading while turning.", unit="rad", low=0.01, high=3.0
     )
     turning_share: float = setting(
-        0.15, "Share of the travel that is spent turning.", low=0.0, high=0.9
+        0.1, "Share of the travel that is spent turning.", low=0.0, high=0.9
     )
     off_road: float = setting(
         0.03,
@@ -202,7 +202,7 @@ class MapErrorSettings:
     """How far mapped streets lie beside the true ones; occupancy maps have no such error."""
 
     sd: float = setting(
-        1.5, "Standard deviation of the map's offset, east and north.", unit="m", low=0.0, high=20.0
+        1.2, "Standard deviation of the map's offset, east and north.", unit="m", low=0.0, high=20.0
     )
     distance: float = setting(
         50.0, "Travel over which the offset is forgotten.", unit="m", low=1.0, high=100_000.0
