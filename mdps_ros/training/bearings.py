@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
@@ -33,23 +32,17 @@ from mdps_ros.models.learned.bearings import (
 from mdps_ros.models.learned.bearings_posterior import Effort, posterior
 from mdps_ros.models.learned.dynamics import lift
 from mdps_ros.models.learned.nll import floored_nll
-from mdps_ros.sim.bearings import simulate
+from mdps_ros.training.bearings_drives import Drives, simulate_drives, tile
 from mdps_ros.training.config import read_fields
 from mdps_ros.training.errors import TrainingError
 from mdps_ros.training.losses import mean_pose_error
 from mdps_ros.training.stages import Stage
 
 LABEL_EVERY = 4
+CPU = torch.device("cpu")
 TRAIN_SEED, VALIDATION_SEED = 1, 2
 RADIUS_M = 1.0
 """What a radian of heading error counts in the loss `mean`."""
-
-
-class Drives(NamedTuple):
-    """Simulated drives as tensors: poses (S, T, 3), bearings (S, T)."""
-
-    poses: Tensor
-    bearings: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +95,7 @@ def build(
     except ValueError as error:
         raise TrainingError(f"options.method: {error}") from error
     begin_with(networks, [Path(name) for name in chosen.start])
-    return BearingsTask(networks, chosen)
+    return BearingsTask(networks, chosen, device)
 
 
 def begin_with(networks: BearingsNetworks, files: Sequence[Path]) -> None:
@@ -147,13 +140,21 @@ def _load(module: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
 class BearingsTask:
     """Losses: `nll`, `mean`, `motion`, `likelihood`, `regression`."""
 
-    def __init__(self, networks: BearingsNetworks, data: BearingsData) -> None:
-        """Simulates the drives."""
+    def __init__(
+        self,
+        networks: BearingsNetworks,
+        data: BearingsData,
+        device: torch.device = CPU,
+    ) -> None:
+        """Simulates the drives; `device` is where the networks are."""
+        self.device = device
         self.networks = networks
         self.data = data
-        self.train = _drives(data.sequences, data.drive_steps, TRAIN_SEED)
-        held_out = _drives(data.validation_sequences, data.drive_steps, VALIDATION_SEED)
-        self.held_out = Drives(*(_tile(values, networks.members) for values in held_out))
+        self.train = simulate_drives(data.sequences, data.drive_steps, TRAIN_SEED, device)
+        held_out = simulate_drives(
+            data.validation_sequences, data.drive_steps, VALIDATION_SEED, device
+        )
+        self.held_out = Drives(*(tile(values, networks.members) for values in held_out))
         self._modules = named_modules(networks)
 
     @property
@@ -175,15 +176,17 @@ class BearingsTask:
 
     def validate(self, stage: Stage) -> Float[Tensor, " M"]:
         """The stage's loss on the held-out drives with fixed noise."""
-        generator = torch.Generator().manual_seed(VALIDATION_SEED)
+        generator = torch.Generator(self.device).manual_seed(VALIDATION_SEED)
         return self._evaluate(stage, self.held_out, generator, training=False)
 
     def _draw(self, rows: int, steps: int, generator: torch.Generator) -> Drives:
         total, length = self.train.bearings.shape
         count = rows * self.members
-        row = torch.randint(total, (count, 1), generator=generator)
-        first = torch.randint(length - steps + 1, (count, 1), generator=generator)
-        column = first + torch.arange(steps)
+        row = torch.randint(total, (count, 1), generator=generator, device=self.device)
+        first = torch.randint(
+            length - steps + 1, (count, 1), generator=generator, device=self.device
+        )
+        column = first + torch.arange(steps, device=self.device)
         return Drives(self.train.poses[row, column], self.train.bearings[row, column])
 
     def _evaluate(
@@ -197,7 +200,7 @@ class BearingsTask:
         if stage.loss in ("nll", "mean"):
             values = self._of_posterior(stage, batch, generator, training)
         elif stage.loss == "motion":
-            kernel = pose_kernel(torch.tensor(stage.options["bandwidth"]))
+            kernel = pose_kernel(torch.tensor(stage.options["bandwidth"], device=self.device))
             values = torch.stack(
                 [
                     motion_nll(side.dynamics, ahead, batch.poses, kernel, generator)
@@ -246,19 +249,21 @@ class BearingsTask:
         """-log of the share that the true pose gets among poses of other drives."""
         poses, bearings = (values[:, ::LABEL_EVERY].flatten(0, 1) for values in batch)
         rows = poses.shape[0] // self.members
-        others = torch.randint(rows, (self.members, rows, 31), generator=generator)
+        others = torch.randint(
+            rows, (self.members, rows, 31), generator=generator, device=self.device
+        )
         by_member = poses.reshape(self.members, rows, 3)
         wrong = torch.stack([by_member[m][others[m]] for m in range(self.members)]).flatten(0, 1)
         candidates = torch.cat((poses.unsqueeze(1), wrong), dim=1)
         features = side.encoder(bearings.unsqueeze(1)).squeeze(1)
-        total = torch.zeros(poses.shape[0])
+        total = torch.zeros(poses.shape[0], device=self.device)
         for network in (side.weights, side.resampling_weights):
             if network is not None:
                 total = total - torch.log_softmax(network(candidates, features), dim=1)[:, 0]
         return total
 
     def _regression(self, batch: Drives) -> Float[Tensor, "B T"]:
-        generator = torch.Generator().manual_seed(0)  # not drawn from: the mean has no noise
+        generator = torch.Generator(self.device)  # not drawn from: the mean has no noise
         guess = needed(self.networks.mean_dynamics)(batch.poses[:, :-1], generator)
         return (lift(guess) - lift(batch.poses[:, 1:])).square().sum(-1)
 
@@ -284,15 +289,3 @@ def motion_nll(
     even = weights.uniform(cloud.shape[0], count, cloud)
     belief = MixtureBelief(cloud, even, kernel)
     return -mixture.log_prob(belief, end.flatten(0, 1).unsqueeze(1)).squeeze(1)
-
-
-def _drives(count: int, steps: int, seed: int) -> Drives:
-    drawn = simulate(count, steps, np.random.default_rng(seed))
-    return Drives(
-        torch.as_tensor(drawn.poses, dtype=torch.float32),
-        torch.as_tensor(drawn.bearings, dtype=torch.float32),
-    )
-
-
-def _tile(values: Tensor, members: int) -> Tensor:
-    return values.repeat(members, *(1,) * (values.ndim - 1))
