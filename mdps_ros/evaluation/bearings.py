@@ -21,12 +21,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mdps_ros.core.angles import circular_mean, wrap
+from mdps_ros.core.nll import mixture_nll
 from mdps_ros.core.types import MixtureBelief
 from mdps_ros.evaluation.results import Row, summary_row
 from mdps_ros.models.learned.bearings import BearingsNetworks, Observed
 from mdps_ros.models.learned.bearings_files import load_networks
 from mdps_ros.models.learned.bearings_posterior import Effort, posterior
-from mdps_ros.models.learned.nll import floored_nll
 from mdps_ros.models.weights import WeightsError
 from mdps_ros.sim.bearings import simulate
 
@@ -154,7 +154,7 @@ def score(networks: BearingsNetworks, setup: Setup, sequences: int) -> Scores:
         seen = Observed(bearings.repeat(networks.members, 1), poses[:, 0])
         belief = posterior(networks, seen, times, effort, generator)
         truth = poses[:, setup.first :].flatten(0, 1)
-        nll.append(floored_nll(belief, truth).reshape(networks.members, -1).double())
+        nll.append(mixture_nll(belief, truth).reshape(networks.members, -1).double())
         error = squared_error(belief, truth).reshape(networks.members, -1)
         squares.append(error.double())
     mean_nll = torch.cat(nll, dim=1).mean(1)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from mdps_ros.core import mixture, weights
 from mdps_ros.core.kernels import ProductKernel, pose_kernel
+from mdps_ros.core.nll import mixture_nll
 from mdps_ros.core.types import MixtureBelief
 from mdps_ros.models.learned.bearings import (
     BearingsNetworks,
@@ -31,7 +32,6 @@ from mdps_ros.models.learned.bearings import (
 )
 from mdps_ros.models.learned.bearings_posterior import Effort, posterior
 from mdps_ros.models.learned.dynamics import lift
-from mdps_ros.models.learned.nll import floored_nll
 from mdps_ros.training.bearings_drives import Drives, simulate_drives, tile
 from mdps_ros.training.config import read_fields
 from mdps_ros.training.errors import TrainingError
@@ -241,7 +241,7 @@ class BearingsTask:
         truth = batch.poses[:, list(times)].flatten(0, 1)
         if stage.loss == "mean":
             return mean_pose_error(belief.poses, belief.log_weights, truth, RADIUS_M)
-        return floored_nll(belief, truth)
+        return mixture_nll(belief, truth)
 
     def _likelihood(
         self, side: FilterNetworks, batch: Drives, generator: torch.Generator
