@@ -66,7 +66,7 @@ def tunings(scenario: CalibrationScenario) -> dict[str, Tuning]:
     """
     return {
         SELF_CALIBRATING: _tuning(true_noise(scenario, 4.0), 0.7),
-        PLAIN: _tuning(without_calibration(0.15, math.radians(1.5)), 0.5),
+        PLAIN: _tuning(without_calibration(0.3, math.radians(1.5)), 0.5),
         TRUE_NOISE: _tuning(true_noise(scenario, 1.0), 0.7),
         NODE: _tuning(node_settings(), 0.7),
     }

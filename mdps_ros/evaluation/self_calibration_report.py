@@ -48,8 +48,9 @@ then, in unknown order. Position errors count from 20 s on; `low` and `high` are
 interval over drives; a drive is lost when its mean error over the last 10 s exceeds 5 m. Scale and
 bias errors are root mean squares at the end of the drives, beside the standard deviations that the
 filter claims. `specified_*` are the figures of the design document's NumPy prototype, on other
-drives. The noise settings were tuned on other drives; `mdps evaluate self-calibration --tune` tries
-the grid on {drives_tuning}. Made by `mdps evaluate self-calibration`.
+drives. The noise settings are the best of a grid on {drives_tuning} other drives
+(`mdps evaluate self-calibration --tune`, self_calibration_tuning.json). Made by
+`mdps evaluate self-calibration`.
 
 `RB-MDPF` is the node's motion model with the mixture resampling; its pose noise is four times the
 true one, and it believes that more fixes are bad than truly are. `true noise` shows why the first
