@@ -45,9 +45,9 @@ def train(
     a section `card`, model_card.md.
 
     Examples:
-        mdps train config/train/bearings.yaml --out out/bearings
+        mdps train config/train/bearings_start.yaml --out out/bearings/start
 
-        mdps train config/train/bearings.yaml --out out/try --set stages.filters.iterations=50
+        mdps train config/train/bearings_start.yaml --out out/try --set stages.motion.iterations=50
 
         torchrun --nproc-per-node 2 -m mdps_ros.cli.main train CONFIG --out DIR
     """

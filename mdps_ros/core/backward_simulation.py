@@ -16,7 +16,7 @@ from torch import Tensor
 from mdps_ros.core.resampling import multinomial
 from mdps_ros.core.tree import gather_particles, stack_time
 from mdps_ros.core.types import Belief, StateTree
-from mdps_ros.core.weights import normalise
+from mdps_ros.core.weights import log_sum, normalise
 
 LogTransition: TypeAlias = Callable[[int, StateTree, StateTree], Float[Tensor, "B S N"]]
 """(t, states at t with N particles, states at t + 1 with S) -> log p(x_t+1 of s | x_t of n)."""
@@ -75,7 +75,7 @@ def backward_weights(
         state, log_weights = beliefs[t]
         log_kernel = log_transition(t, state, beliefs[t + 1].state)
         to_each = _log_backward_kernel(log_weights, log_kernel)
-        smoothed.append(torch.logsumexp(smoothed[-1].unsqueeze(-1) + to_each, dim=1))
+        smoothed.append(log_sum(smoothed[-1].unsqueeze(-1) + to_each, dim=1))
     return smoothed[::-1]
 
 

@@ -75,6 +75,11 @@ class FixedLag:
     def __post_init__(self) -> None:
         if self.lag < 0 or self.stride < 1:
             raise ValueError(f"lag {self.lag}, stride {self.stride}; give lag >= 0, stride >= 1")
+        if self.count < 1 or not self.broadening >= 1.0:
+            raise ValueError(
+                f"count {self.count}, broadening {self.broadening}; "
+                "give a count of at least 1 and a broadening of at least 1"
+            )
         if not 0.0 < self.flat_share < 1.0 or self.window_count < 2:
             raise ValueError(
                 f"a share of {self.flat_share} of {self.window_count} window particles cannot be "

@@ -38,8 +38,13 @@ def step(
         state: The newest particles (B, N, ...); they are kept without their graph.
         ancestors: Index of each one's parent among the previous particles (`StepInfo.ancestors`);
             not used at the first frame.
-        lag: L; L + 1 frames are kept.
+        lag: L >= 0; L + 1 frames are kept.
+
+    Raises:
+        ValueError: if the lag is negative.
     """
+    if lag < 0:
+        raise ValueError(f"a lag of {lag} frames keeps nothing; give one of at least 0")
     own = torch.arange(ancestors.shape[1], device=ancestors.device).expand_as(ancestors)
     lines = (*(gather_axis(line, ancestors) for line in genealogy.lines), own)
     return Genealogy((*genealogy.states, detach(state))[-lag - 1 :], lines[-lag - 1 :])

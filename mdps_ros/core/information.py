@@ -89,7 +89,8 @@ def _split(dynamics: Dynamics, next_pose: Tensor) -> _Split:
 def predict_back(message: Message, dynamics: Dynamics, next_pose: Float[Tensor, "*_ D"]) -> Message:
     """The message at t from that at t+1, for the step to the known xi_t+1.
 
-    rbpf.md 11.2 in array form; the noise of xi must not be degenerate (noise_n of full row rank).
+    The paper's recursion in array form; the noise of xi must not be degenerate (noise_n of full
+    row rank).
     """
     root, shift, log_constant = message
     split = _split(dynamics, next_pose)

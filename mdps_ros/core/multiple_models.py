@@ -27,7 +27,7 @@ from torch import Tensor
 from mdps_ros.core import kalman
 from mdps_ros.core.kalman_bank import GaussianBank
 from mdps_ros.core.tree import gather_axis
-from mdps_ros.core.weights import normalise
+from mdps_ros.core.weights import log_sum, normalise
 
 
 class SwitchingSystem(NamedTuple):
@@ -116,20 +116,21 @@ def merge(belief: ModeBelief, groups: Bool[Tensor, "B G N"]) -> GaussianBank:
     """One Gaussian per group with the mean and covariance of the group's mixture.
 
     In array form: the columns of the pre-array are sqrt(w) times the members' factors and
-    deviations. A group without mass has the moments of its members at equal weights, so that it
-    stays a Gaussian.
+    deviations. A group without mass has the moments of its members at equal weights, one without
+    members those of all hypotheses, so that it stays a Gaussian.
     """
-    log_share = belief.log_weights.unsqueeze(1).masked_fill(~groups, -math.inf)
-    total = torch.logsumexp(log_share, -1, keepdim=True)
-    even = groups.to(log_share.dtype).log()
-    log_share = torch.where(torch.isneginf(total), even, log_share)
-    share = torch.softmax(log_share, -1)
-    mean = share @ belief.bank.mean
+    groups = groups | ~groups.any(-1, keepdim=True)
+    log_weights = belief.log_weights.unsqueeze(1).masked_fill(~groups, -math.inf)
+    massless = torch.isneginf(log_weights.detach()).all(-1, keepdim=True)
+    even = torch.zeros_like(log_weights).masked_fill(~groups, -math.inf)
+    log_share = torch.log_softmax(torch.where(massless, even, log_weights), -1)
+    mean = log_share.exp() @ belief.bank.mean
     deviation = (belief.bank.mean.unsqueeze(1) - mean.unsqueeze(2)).unsqueeze(-1)
     members = torch.cat(
         [belief.bank.chol.unsqueeze(1).expand(*groups.shape, -1, -1), deviation], -1
     )
-    columns = share.sqrt()[..., None, None] * members  # (B, G, N, L, L + 1)
+    # half the logarithm: the root itself has an infinite derivative at a share of zero
+    columns = (0.5 * log_share).exp()[..., None, None] * members  # (B, G, N, L, L + 1)
     return GaussianBank(mean, kalman.tria(columns.transpose(2, 3).flatten(-2)))
 
 
@@ -137,7 +138,7 @@ def merge_per_mode(belief: ModeBelief, modes: int) -> ModeBelief:
     """One hypothesis per present mode."""
     labels = torch.arange(modes, device=belief.modes.device)
     groups = belief.modes.unsqueeze(1) == labels.unsqueeze(-1)
-    masses = belief.log_weights.unsqueeze(1).masked_fill(~groups, -math.inf).logsumexp(-1)
+    masses = log_sum(belief.log_weights.unsqueeze(1).masked_fill(~groups, -math.inf), -1)
     return ModeBelief(merge(belief, groups), labels.expand(len(masses), -1), masses)
 
 

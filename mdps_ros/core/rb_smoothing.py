@@ -1,7 +1,7 @@
 """Rao-Blackwellised smoothing: along a path, by backward simulation, and over a fixed lag.
 
 The Rao-Blackwellised filter leaves weighted particles xi with a Kalman filter each. Here the
-future is used as well, with z integrated out exactly (rbpf.md 11):
+future is used as well, with z integrated out exactly:
 
 - `smooth_path`: z along a given path of xi by the Rauch-Tung-Striebel component;
 - `simulate_backward`: paths of xi from p(xi_0..T | y_0..T), z marginalised forwards and backwards
@@ -136,7 +136,7 @@ def pair_log_weights(
     """The log of p(particle n at t | future s) without its normalisation over n.
 
     p(xi' of s | path n) times the overlap of z' given both with what the future of s says of z'.
-    It is the log Z + log |Lambda| + eta of rbpf.md 11.2 with the integrals over z and z' taken in
+    It is the weight of the paper (file docstring) with the integrals over z and z' taken in
     the other order: one forward prediction per particle instead of one backward one per pair, and
     no inverse of xi's own noise.
 
@@ -257,7 +257,7 @@ def fixed_lag(window: Sequence[Record], model: ConditionallyLinearModel) -> Lagg
     """Smooths the first time of a window by the paths of the particles at its last time.
 
     No sampling: each present particle's ancestors are its path, along which the message runs back
-    and meets the stored filter (rbpf.md 11.3). O(N) per time of the window.
+    and meets the stored filter. O(N) per time of the window.
 
     Args:
         window: Consecutive records, oldest first; the lag is one less than their number.

@@ -1,4 +1,4 @@
-"""Rao-Blackwellised two-filter smoothing: a forward bank meets a backward one (rbpf.md 11.4).
+"""Rao-Blackwellised two-filter smoothing: a forward bank meets a backward one.
 
 The backward filter's particles xi~_t carry the message of their own future, z integrated out.
 Because that message need not be integrable, it is paired with an artificial prior gamma_t(xi, z)

@@ -44,6 +44,9 @@ class Transport:
         threshold: Ends the iteration: largest relative error of a new particle's mass.
         max_iterations: Ends it in any case; the weighted mean is kept even then.
         radius: Length that a radian counts as, in the unit of the lines.
+
+    Raises:
+        ValueError: if one of the numbers is out of its range.
     """
 
     circular: tuple[bool, ...]
@@ -52,6 +55,13 @@ class Transport:
     threshold: float = 1e-3
     max_iterations: int = 500
     radius: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.epsilon > 0.0 and 0.0 < self.scaling < 1.0 and self.radius > 0.0):
+            raise ValueError(
+                f"epsilon {self.epsilon}, scaling {self.scaling}, radius {self.radius}; "
+                "give epsilon > 0, scaling between 0 and 1, radius > 0"
+            )
 
     def __call__(
         self,

@@ -45,6 +45,16 @@ def _explain(log_weights: Tensor) -> None:
     )
 
 
+def log_sum(log_values: Float[Tensor, "*_"], dim: int) -> Float[Tensor, "*_"]:
+    """Log-sum-exp over an axis that may hold nothing but -inf: -inf, and then without gradient.
+
+    torch's own has a NaN gradient there.
+    """
+    empty = torch.isneginf(log_values.detach()).all(dim, keepdim=True)
+    total = torch.logsumexp(log_values.masked_fill(empty, 0.0), dim)
+    return total.masked_fill(empty.squeeze(dim), -math.inf)
+
+
 def uniform(batch: int, count: int, like: Tensor) -> Float[Tensor, "B N"]:
     """Equal normalised log-weights on the device and in the dtype of `like`."""
     return torch.full((batch, count), -math.log(count), device=like.device, dtype=like.dtype)

@@ -60,7 +60,7 @@ def tunings(scenario: CalibrationScenario) -> dict[str, Tuning]:
 
     Two things that a small number of particles needs are not those of the drives. Several times
     the true pose noise: with little of it each particle's path pins the calibration, and
-    resampling then throws the right one away (rbpf.md 9.5). And less trust in a single fix: one
+    resampling then throws the right one away. And less trust in a single fix: one
     bad fix in an ambiguous moment makes the true place five hundred times less likely, which is
     right, but then no particle is left there when the next fixes speak for it.
     """
@@ -105,7 +105,7 @@ SPECIFIED_POSITION_M: dict[tuple[str, str, int], float] = {
     ("ghosts", SELF_CALIBRATING, 1000): 1.55,
     ("ghosts", PLAIN, 200): 3.03,
 }
-"""The NumPy prototype's figures (rbpf.md 9.4), on its own drives and with index resampling."""
+"""Figures of a NumPy prototype of this project, on its own drives and with index resampling."""
 
 
 def measure(

@@ -47,9 +47,9 @@ of 12 s and 15 s. With `ghosts` every fix comes with a second one, 4 m to a side
 then, in unknown order. Position errors count from 20 s on; `low` and `high` are the 95 % bootstrap
 interval over drives; a drive is lost when its mean error over the last 10 s exceeds 5 m. Scale and
 bias errors are root mean squares at the end of the drives, beside the standard deviations that the
-filter claims. `specified_*` are the figures of the design document's NumPy prototype, on other
-drives. The noise settings are the best of a grid on {drives_tuning} other drives
-(`mdps evaluate self-calibration --tune`, self_calibration_tuning.json). Made by
+filter claims. `specified_*` are the figures of this project's NumPy prototype, on other
+drives. The noise settings were chosen for both scenarios together from a
+grid on {drives_tuning} other drives (`--tune`, self_calibration_tuning.json). Made by
 `mdps evaluate self-calibration`.
 
 `RB-MDPF` is the node's motion model with the mixture resampling; its pose noise is four times the

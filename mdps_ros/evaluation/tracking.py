@@ -49,7 +49,7 @@ SPECIFICATION: dict[tuple[str, int], Published] = {
     ("PF", 5000): Published(7.55, 7.33, 3.30, 0.551, 0),
     ("EKF", 0): Published(7.29, None, 3.23, 0.530, 0),
 }
-"""Design document of the filter bank (rbpf.md), section 6; N = 0 where there are no particles."""
+"""Figures of a NumPy prototype of this project; N = 0 where there are no particles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ _INTRODUCTION = """# Range-bearing tracking
 Root mean square errors of a target's position, velocity and acceleration over {runs} runs,
 from the sixth measurement on. `low` and `high` are the 95 % bootstrap interval over the runs;
 `median_run_m` is the position error of the median run; a run diverged when its position error
-exceeded 100 m once. `specified_*` are the figures of the design document's NumPy prototype, and
+exceeded 100 m once. `specified_*` are the figures of this project's NumPy prototype, and
 `agrees` says whether the position errors differ by less than three standard errors of the
 difference of two studies on different targets. With the default seed the targets are those of the
 prototype (so the EKF row is equal); the filters' draws are not. Made by `mdps evaluate tracking`.
@@ -107,7 +107,7 @@ def picture(rows: Sequence[Row], path: Path) -> None:
         axes.errorbar(counts, errors, yerr=interval, marker="o", capsize=3, label=name)
         specified = _numbers(own, "specified_position_rmse_m")
         axes.plot(counts, specified, linestyle="none", marker="x", color="black")
-    axes.plot([], [], linestyle="none", marker="x", color="black", label="design document")
+    axes.plot([], [], linestyle="none", marker="x", color="black", label="NumPy prototype")
     axes.set(xscale="log", yscale="log", xlabel="particles", ylabel="position RMSE (m)")
     axes.grid(which="both", alpha=0.3)
     axes.legend()

@@ -1,10 +1,10 @@
-"""Odometry motion with self-calibration: every particle carries a Kalman filter (rbpf.md 9).
+"""Odometry motion with self-calibration: every particle carries a Kalman filter.
 
 The particle is the pose xi = (x, y, yaw). Given its path, the calibration z = (odometer scale
 error s, yaw-rate bias b, lateral slip velocity v, wander u of the scale about s) is
 linear-Gaussian, so each particle keeps only its conditional mean. The covariance does not depend
 on the particle when it is written in the body frame, so one Cholesky factor serves the whole cloud
-(Hendeby et al. 2010, Algorithm 2, with the shared factor of rbpf.md 9.3):
+(Hendeby et al. 2010, Algorithm 2, made cheap by the body frame):
 
     m     = C z + w            body-frame error of the increment, C from the odometry alone
     xi'   = xi (+) (increment + m)

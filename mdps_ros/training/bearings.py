@@ -8,7 +8,6 @@ paper (Younis and Sudderth, NeurIPS 2024, D.1).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,52 +32,21 @@ from mdps_ros.models.learned.bearings import (
 from mdps_ros.models.learned.bearings_posterior import Effort, posterior
 from mdps_ros.models.learned.dynamics import lift
 from mdps_ros.training.bearings_drives import Drives, simulate_drives, tile
+from mdps_ros.training.bearings_options import (
+    LABEL_EVERY,
+    BearingsData,
+    BearingsOptions,
+    stage_options,
+)
 from mdps_ros.training.config import read_fields
 from mdps_ros.training.errors import TrainingError
 from mdps_ros.training.losses import mean_pose_error
 from mdps_ros.training.stages import Stage
 
-LABEL_EVERY = 4
 CPU = torch.device("cpu")
 TRAIN_SEED, VALIDATION_SEED = 1, 2
 RADIUS_M = 1.0
 """What a radian of heading error counts in the loss `mean`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BearingsData:
-    """How much is simulated and how much of it one step sees.
-
-    Attributes:
-        sequences: Training drives.
-        validation_sequences: Drives of a validation, the same for every member.
-        drive_steps: Length of all of them.
-        steps: Length of the pieces that a training step sees.
-        rows: Pieces per member and step.
-        particles: Of every filter.
-        lost_particles: Of the start of a filter that may be anywhere.
-    """
-
-    sequences: int = 5000
-    validation_sequences: int = 100
-    drive_steps: int = 50
-    steps: int = 17
-    rows: int = 16
-    particles: int = 25
-    lost_particles: int = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class BearingsOptions(BearingsData):
-    """What a recipe says under `options`.
-
-    Attributes:
-        method: One of `models.learned.bearings.METHODS`.
-        start: Files of weights to begin with; later ones win, what none has stays as drawn.
-    """
-
-    method: str
-    start: tuple[str, ...] = ()
 
 
 def build(
@@ -169,8 +137,8 @@ class BearingsTask:
 
     def loss(self, stage: Stage, generator: torch.Generator) -> Float[Tensor, " M"]:
         """One step's loss of every member, on pieces drawn for each member."""
-        rows = int(stage.options.get("rows", self.data.rows))
-        steps = int(stage.options.get("steps", self.data.steps))
+        wanted = stage_options(stage, self.data)
+        rows, steps = wanted.rows or self.data.rows, wanted.steps or self.data.steps
         batch = self._draw(rows, steps, generator)
         return self._evaluate(stage, batch, generator, training=True)
 
@@ -200,7 +168,12 @@ class BearingsTask:
         if stage.loss in ("nll", "mean"):
             values = self._of_posterior(stage, batch, generator, training)
         elif stage.loss == "motion":
-            kernel = pose_kernel(torch.tensor(stage.options["bandwidth"], device=self.device))
+            bandwidth = stage_options(stage, self.data).bandwidth
+            if bandwidth is None:
+                raise TrainingError(
+                    f"stage {stage.name}: the loss motion needs options.bandwidth; add m, m, rad^2"
+                )
+            kernel = pose_kernel(torch.tensor(bandwidth, device=self.device))
             values = torch.stack(
                 [
                     motion_nll(side.dynamics, ahead, batch.poses, kernel, generator)
@@ -212,6 +185,10 @@ class BearingsTask:
                 [self._likelihood(side, batch, generator) for side, _ in self._sides()]
             ).mean(0)
         elif stage.loss == "regression":
+            if self.networks.mean_dynamics is None:
+                raise TrainingError(
+                    f"stage {stage.name}: only the method ffbs learns by regression"
+                )
             values = self._regression(batch)
         else:
             raise TrainingError(
@@ -233,7 +210,7 @@ class BearingsTask:
         effort = Effort(
             self.data.particles,
             self.data.lost_particles,
-            stage.options.get("truncate_every"),
+            stage_options(stage, self.data).truncate_every,
             training,
         )
         seen = Observed(batch.bearings, batch.poses[:, 0])

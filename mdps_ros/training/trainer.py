@@ -274,7 +274,10 @@ def _open_log(run_dir: Path | None, stages: Sequence[Stage], found: Checkpoint |
 
 def _prepare_folder(run_dir: Path, resume: bool) -> None:
     """Make the folder; remove what an earlier run left unless it is to be resumed."""
-    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot write to {run_dir}: {error}; choose another folder") from error
     if not resume or not (run_dir / disk.FILE).exists():
         for name in (disk.FILE, run_log.FILE):
             (run_dir / name).unlink(missing_ok=True)

@@ -134,3 +134,19 @@ def test_a_jump_that_the_motion_excludes_is_an_error() -> None:
 
     with pytest.raises(DegenerateWeightsError):
         backward_weights(beliefs, never)
+
+
+def test_a_particle_without_weight_leaves_the_gradients_of_the_others_finite() -> None:
+    states = [torch.randn(1, 3, 1, generator=torch.Generator().manual_seed(k)) for k in (1, 2)]
+    first, second = (state.double().requires_grad_() for state in states)
+    dead = torch.tensor([[0.5, 0.5, 0.0]], dtype=F64).log()
+    even = uniform(1, 3, dead)
+
+    def move(time: int, state: Tensor, later: Tensor) -> Tensor:
+        return -0.5 * (later[:, :, None, 0] - state[:, None, :, 0]).square()
+
+    found = backward_weights([Belief(first, dead), Belief(second, even)], move)
+    assert torch.isneginf(found[0][0, 2])
+    grads = torch.autograd.grad(found[0][0, 0], (first, second))
+    assert all(gradient.isfinite().all() for gradient in grads)
+    assert all(gradient.abs().max() > 1e-3 for gradient in grads)

@@ -86,3 +86,8 @@ def test_a_lag_that_is_not_remembered_is_named() -> None:
         genealogy.smoothed(remembered, belief.log_weights, 3)
     with pytest.raises(ValueError, match="lag -1"):
         genealogy.distinct(remembered, -1)
+
+
+def test_a_negative_lag_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 0"):
+        genealogy.step(Genealogy(), torch.zeros(1, 2, 1), torch.zeros(1, 2, dtype=torch.long), -1)

@@ -295,3 +295,37 @@ def test_imm_is_nearly_exact_and_better_than_gpb1_on_a_manoeuvring_target() -> N
     assert gpb2.mean() < 1.03 * reference.mean()
     loss = gpb1 - imm
     assert loss.mean() > 5 * loss.std() / 100**0.5, (loss.mean(), gpb1.mean(), imm.mean())
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_gradients_reach_every_matrix_through_the_merging(name: str) -> None:
+    """By central differences of the evidence; a group's non-members have a share of zero."""
+    system, step = random_system(2, 5), STEPS[name]
+    y = normal(6, 3, 2, system.H.shape[1])
+
+    def evidence(changed: SwitchingSystem) -> Tensor:
+        belief, total = started(changed, 2), torch.zeros((), dtype=F64)
+        for measurement in y:
+            belief, log_evidence = step(belief, measurement, changed)
+            total = total + log_evidence.sum()
+        return total
+
+    for field in ("F", "log_transition"):
+        value = getattr(system, field).clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(evidence(system._replace(**{field: value})), value)
+        direction = normal(7, *value.shape)
+        ends = [
+            evidence(system._replace(**{field: value.detach() + h * direction}))
+            for h in (1e-5, -1e-5)
+        ]
+        slope = (ends[0] - ends[1]) / 2e-5
+        assert (gradient * direction).sum().item() == pytest.approx(slope.item(), rel=1e-5)
+
+
+def test_merging_per_mode_gives_a_mode_without_hypotheses_no_mass_and_a_gaussian() -> None:
+    system = random_system(2, 8)
+    belief = started(system, 2)._replace(modes=torch.zeros(2, 2, dtype=torch.long))
+    merged = multiple_models.merge_per_mode(belief, 2)
+    assert torch.isneginf(merged.log_weights[:, 1]).all()
+    assert merged.bank.mean.isfinite().all()
+    assert merged.bank.chol.isfinite().all()

@@ -221,3 +221,9 @@ def test_it_composes_with_the_other_wrappers_and_draws_nothing() -> None:
     assert torch.equal(drawn.state[1], poses[1])
     assert drawn.state.requires_grad
     assert not Truncated(Transport(POSE))(poses, log_weights, 10, generator).state.requires_grad
+
+
+@pytest.mark.parametrize("wrong", [{"epsilon": 0.0}, {"epsilon": -1.0}, {"scaling": 1.5}])
+def test_settings_that_cannot_converge_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="give epsilon > 0"):
+        Transport((False,), **wrong)

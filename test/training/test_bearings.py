@@ -159,3 +159,41 @@ def test_three_seeds_fit_64_drives_far_below_a_wide_gaussian(tmp_path):
         seen = [task.loss(stage(rows=64), generator(seed)) for seed in range(4)]
     reached = torch.stack(seen).mean(0)
     assert float(reached.max()) < wide_gaussian_nll(task.train.poses) - 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": 4}, "options.steps = 4"),
+        ({"steps": 30, "drive_steps": 20}, "options.steps = 30"),
+        ({"particles": 0}, "options.particles = 0"),
+        ({"sequences": 0}, "options.sequences = 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, int], words: str) -> None:
+    with pytest.raises(TrainingError, match=words):
+        build(0, 1, {"method": "mdpf", **options}, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "words"),
+    [
+        ("nll", {"truncate_evry": 3}, "did you mean truncate_every"),
+        ("nll", {"rows": "many"}, "stages.s.options.rows"),
+        ("motion", {}, "needs options.bandwidth"),
+        ("motion", {"bandwidth": [1.0, -1.0, 0.1]}, "three positive numbers"),
+        ("regression", {}, "only the method ffbs"),
+    ],
+)
+def test_stage_options_out_of_range_are_refused(loss: str, options: dict, words: str) -> None:
+    data = {"sequences": 8, "validation_sequences": 2, "drive_steps": 17}
+    task = build(0, 1, {"method": "mdpf", **data}, torch.device("cpu"))
+    stage = Stage(
+        name="s",
+        iterations=1,
+        learning_rates={"forward.dynamics": 1e-3},
+        loss=loss,
+        options=options,
+    )
+    with pytest.raises(TrainingError, match=words):
+        task.loss(stage, torch.Generator())

@@ -8,6 +8,7 @@ import torch
 from typer.testing import CliRunner
 
 from mdps_ros.cli.calibrate import app
+from mdps_ros.cli.main import main
 from mdps_ros.maps import load_map
 from mdps_ros.models.depth_cells import CLASSES, ROAD_BINS, ROAD_ONLY
 from mdps_ros.models.depth_table import load_table
@@ -116,7 +117,10 @@ def test_the_command_writes_a_strict_table_and_repeats_it_byte_for_byte(tmp_path
     assert "log_loss_left_out_nats" in done.output
 
 
-def test_a_map_that_is_missing_is_said_in_one_line(tmp_path) -> None:
-    done = CliRunner().invoke(app, [*SMALL, "--map", "nowhere.osm", "--out", str(tmp_path / "x")])
-    assert done.exit_code == 2
+def test_a_map_that_is_missing_is_said_in_one_line(tmp_path, capsys) -> None:
+    words = ["calibrate", *SMALL, "--map", "nowhere.osm", "--out", str(tmp_path / "x")]
+    assert main(words) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("mdps: nowhere.osm")
+    assert "\n" not in said
     assert not (tmp_path / "x").exists()
