@@ -180,30 +180,29 @@ def _run(
     return _array(means)
 
 
+def _bootstrap(
+    model: StateSpaceModel, measurements: NDArray[np.float64], count: int, seed: int
+) -> NDArray[np.float64]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def step(belief: Belief, inputs: StepInputs) -> tuple[Belief, StepInfo]:
+        return filtering.step(belief, inputs, model, RESAMPLER, generator)
+
+    return _run(model, step, measurements, count, generator)
+
+
 def plain(
     model: TrackingModel, measurements: NDArray[np.float64], count: int, seed: int
 ) -> NDArray[np.float64]:
     """Particle filter over all six components: means (R, T, 6)."""
-    generator = torch.Generator().manual_seed(seed)
-    whole = WholeStateModel(model)
-
-    def step(belief: Belief, inputs: StepInputs) -> tuple[Belief, StepInfo]:
-        return filtering.step(belief, inputs, whole, RESAMPLER, generator)
-
-    return _run(whole, step, measurements, count, generator)
+    return _bootstrap(WholeStateModel(model), measurements, count, seed)
 
 
 def rao_blackwell(
     model: TrackingModel, measurements: NDArray[np.float64], count: int, seed: int
 ) -> NDArray[np.float64]:
     """Rao-Blackwellised filter: means (R, T, 6)."""
-    generator = torch.Generator().manual_seed(seed)
-    adapted = RaoBlackwellModel(model)
-
-    def step(belief: Belief, inputs: StepInputs) -> tuple[Belief, StepInfo]:
-        return filtering.step(belief, inputs, adapted, RESAMPLER, generator)
-
-    return _run(adapted, step, measurements, count, generator)
+    return _bootstrap(RaoBlackwellModel(model), measurements, count, seed)
 
 
 def guided(

@@ -145,13 +145,14 @@ class Localizer:
             self._belief, inputs, self._model, self._resampler, self._generator, self._count()
         )
         names = []
+        mapped = on_map(belief.state)  # weighing leaves the particles where they are
         looks = min(motion.distance / self._settings.road.decorrelation, 1.0)
         if self._roads is not None and looks > 0:
-            belief = self._weigh_by_road(belief, looks, motion.distance)
+            belief = self._weigh_by_road(belief, mapped, looks, motion.distance)
             names.append("road")
         score = None
         if scan is not None and self._depth is not None:
-            score = self._depth.log_likelihood(on_map(belief.state), scan)
+            score = self._depth.log_likelihood(mapped, scan)
         if score is not None:
             # the first frame has no travel; it counts like any other
             travel = motion.distance or self._settings.filter.update_distance
@@ -217,10 +218,12 @@ class Localizer:
             return present
         return min(self._counter(belief.state.pose, belief.log_weights), self._most)
 
-    def _weigh_by_road(self, belief: Belief, looks: float, distance: float) -> Belief:
+    def _weigh_by_road(
+        self, belief: Belief, mapped: Tensor, looks: float, distance: float
+    ) -> Belief:
         """Weigh by the road network and keep count of how well the drive fits it."""
         assert self._roads is not None
-        score = road_log_likelihood(on_map(belief.state), self._roads, self._settings.road)
+        score = road_log_likelihood(mapped, self._roads, self._settings.road)
         weighed, _ = filtering.update(belief, looks * score, self._model)
         fit = float((weighed.log_weights.exp() * score).sum())
         share = 1 - math.exp(-distance / self._settings.filter.lost_distance)

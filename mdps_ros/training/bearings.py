@@ -36,6 +36,7 @@ from mdps_ros.training.bearings_options import (
     LABEL_EVERY,
     BearingsData,
     BearingsOptions,
+    StageOptions,
     stage_options,
 )
 from mdps_ros.training.config import read_fields
@@ -140,12 +141,13 @@ class BearingsTask:
         wanted = stage_options(stage, self.data)
         rows, steps = wanted.rows or self.data.rows, wanted.steps or self.data.steps
         batch = self._draw(rows, steps, generator)
-        return self._evaluate(stage, batch, generator, training=True)
+        return self._evaluate(stage, wanted, batch, generator, training=True)
 
     def validate(self, stage: Stage) -> Float[Tensor, " M"]:
         """The stage's loss on the held-out drives with fixed noise."""
         generator = torch.Generator(self.device).manual_seed(VALIDATION_SEED)
-        return self._evaluate(stage, self.held_out, generator, training=False)
+        wanted = stage_options(stage, self.data)
+        return self._evaluate(stage, wanted, self.held_out, generator, training=False)
 
     def _draw(self, rows: int, steps: int, generator: torch.Generator) -> Drives:
         total, length = self.train.bearings.shape
@@ -158,7 +160,13 @@ class BearingsTask:
         return Drives(self.train.poses[row, column], self.train.bearings[row, column])
 
     def _evaluate(
-        self, stage: Stage, batch: Drives, generator: torch.Generator, *, training: bool
+        self,
+        stage: Stage,
+        wanted: StageOptions,
+        batch: Drives,
+        generator: torch.Generator,
+        *,
+        training: bool,
     ) -> Float[Tensor, " M"]:
         """Mean loss of each member.
 
@@ -166,14 +174,15 @@ class BearingsTask:
             TrainingError: the stage wants an unknown loss.
         """
         if stage.loss in ("nll", "mean"):
-            values = self._of_posterior(stage, batch, generator, training)
+            values = self._of_posterior(
+                stage.loss, batch, generator, wanted.truncate_every, training
+            )
         elif stage.loss == "motion":
-            bandwidth = stage_options(stage, self.data).bandwidth
-            if bandwidth is None:
+            if wanted.bandwidth is None:
                 raise TrainingError(
                     f"stage {stage.name}: the loss motion needs options.bandwidth; add m, m, rad^2"
                 )
-            kernel = pose_kernel(torch.tensor(bandwidth, device=self.device))
+            kernel = pose_kernel(torch.tensor(wanted.bandwidth, device=self.device))
             values = torch.stack(
                 [
                     motion_nll(side.dynamics, ahead, batch.poses, kernel, generator)
@@ -204,19 +213,24 @@ class BearingsTask:
         return [(side, ahead) for side, ahead in both if side is not None]
 
     def _of_posterior(
-        self, stage: Stage, batch: Drives, generator: torch.Generator, training: bool
+        self,
+        loss: str,
+        batch: Drives,
+        generator: torch.Generator,
+        truncate_every: int | None,
+        training: bool,
     ) -> Float[Tensor, " B"]:
         times = range(LABEL_EVERY, batch.bearings.shape[1], LABEL_EVERY)
         effort = Effort(
             self.data.particles,
             self.data.lost_particles,
-            stage_options(stage, self.data).truncate_every,
+            truncate_every,
             training,
         )
         seen = Observed(batch.bearings, batch.poses[:, 0])
         belief = posterior(self.networks, seen, times, effort, generator)
         truth = batch.poses[:, list(times)].flatten(0, 1)
-        if stage.loss == "mean":
+        if loss == "mean":
             return mean_pose_error(belief.poses, belief.log_weights, truth, RADIUS_M)
         return mixture_nll(belief, truth)
 
