@@ -234,6 +234,26 @@ class DepthSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameraSettings:
+    """The `camera` measurement: a colour image against the map, by a learned network."""
+
+    enabled: bool = setting(True, "Use colour images when they come.")
+    weights: str = setting("", "Weights file of the network; the package's own where empty.")
+    weight: float = setting(
+        1.0, "Multiplier of the learned evidence of one image.", low=0.0, high=10.0
+    )
+    decorrelation: float = setting(
+        8.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
+    )
+    cells: int = setting(
+        500, "Cells of the image's ground plan that are scored.", low=16, high=20_000
+    )
+    tile_memory: float = setting(
+        256.0, "Bound of the encoded map that is kept for scoring.", unit="MB", low=1.0, high=4000.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateSettings:
     """How a belief becomes a pose, hypotheses and a claim."""
 
@@ -324,6 +344,7 @@ class Settings:
     road: RoadSettings = RoadSettings()
     map_error: MapErrorSettings = MapErrorSettings()
     depth: DepthSettings = DepthSettings()
+    camera: CameraSettings = CameraSettings()
     estimate: EstimateSettings = EstimateSettings()
     start: StartSettings = StartSettings()
     runtime: RuntimeSettings = RuntimeSettings()
