@@ -20,7 +20,7 @@ from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.ros import topics
 from mdps_ros.ros.publishing import Publishing
 from mdps_ros.runtime import messages
-from mdps_ros.runtime.events import DepthImageEvent, Event
+from mdps_ros.runtime.events import Event, ImageEvent
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, TransformEstimate
 from mdps_ros.runtime.throttle import NoteThrottle
 from mdps_ros.runtime.worker import Worker
@@ -149,7 +149,7 @@ class Pipeline:
     # -- worker's thread -----------------------------------------------------------------------
 
     def _handle(self, event: Event) -> None:
-        is_image, estimated = isinstance(event, DepthImageEvent), False
+        is_image, estimated = isinstance(event, ImageEvent), False
         for output in self._session.handle(event):
             if isinstance(output, PoseEstimate):
                 self._stamp_ns, estimated = output.stamp_ns, True

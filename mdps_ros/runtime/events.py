@@ -51,6 +51,26 @@ class DepthImageEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColourImageEvent:
+    """One rectified colour image.
+
+    Attributes:
+        stamp_ns: exposure time.
+        rgb: (height, width, 3) uint8.
+        camera: intrinsics of this image.
+        T_base_camera: (4, 4) float64, base <- optical frame (x right, y down, z forward).
+    """
+
+    stamp_ns: int
+    rgb: NDArray[np.uint8]
+    camera: PinholeCamera
+    T_base_camera: NDArray[np.float64]
+
+
+ImageEvent = DepthImageEvent | ColourImageEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InitialPoseEvent:
     """A pose somebody believes in; the filter restarts around it.
 
@@ -76,4 +96,4 @@ class GlobalStartEvent:
     heading: tuple[float, float] | None = None
 
 
-Event = OdometryEvent | DepthImageEvent | InitialPoseEvent | GlobalStartEvent
+Event = OdometryEvent | ImageEvent | InitialPoseEvent | GlobalStartEvent

@@ -18,14 +18,13 @@ from mdps_ros.core.resampling import EssTriggered, MixtureResampler
 from mdps_ros.core.types import Belief, StepInputs
 from mdps_ros.core.weights import effective_size
 from mdps_ros.maps import Map, MapError
-from mdps_ros.models.depth import DepthModel
-from mdps_ros.models.depth_points import DepthScan
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import Control, calibration_moments
 from mdps_ros.models.prior import FreePrior, Prior, RoadPrior, start_count
 from mdps_ros.models.road import road_log_likelihood
 from mdps_ros.models.road_index import build_road_index
 from mdps_ros.models.vehicle import VehicleModel
+from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.outputs import Mode, ParticleSnapshot
 from mdps_ros.settings import MapErrorSettings, Settings
 
@@ -76,7 +75,6 @@ class Localizer:
         self._model = VehicleModel(settings.motion, map_error)
         with_roads = settings.road.enabled and map.roads.count > 0
         self._roads = build_road_index(map.roads, device) if with_roads else None
-        self._depth = DepthModel(map, settings.depth, device) if settings.depth.enabled else None
         self._belief: Belief | None = None
         self._fit = 0.0
         self._most = settings.filter.particles_max
@@ -119,17 +117,13 @@ class Localizer:
         # a spread-out cloud would ask for many times what sampled its region well at the start
         self._most = min(max(count, 20 * limits.particles_min), limits.particles_max)
 
-    @property
-    def depth(self) -> DepthModel | None:
-        """The depth model, None when it is off."""
-        return self._depth
-
-    def advance(self, motion: Motion, scan: DepthScan | None) -> tuple[str, ...]:
+    def advance(self, motion: Motion, look: Look | None, share: float = 1.0) -> tuple[str, ...]:
         """Resample, move and weigh by every measurement there is.
 
         Args:
             motion: odometry since the last call; zeros at the first.
-            scan: depth bound by `depth.bind`, or None.
+            look: what an image says, or None.
+            share: how much of an independent look it is.
 
         Returns:
             Names of the measurements that took part.
@@ -137,12 +131,10 @@ class Localizer:
         Raises:
             RuntimeError: before `start`.
         """
-        if self._belief is None:
-            raise RuntimeError("start the localizer before advancing it")
         control = _control(motion, self._device)
         inputs = StepInputs(control, motion.dt, None)
         belief, _ = filtering.step(
-            self._belief, inputs, self._model, self._resampler, self._generator, self._count()
+            self._started(), inputs, self._model, self._resampler, self._generator, self._count()
         )
         names = []
         mapped = on_map(belief.state)  # weighing leaves the particles where they are
@@ -150,15 +142,10 @@ class Localizer:
         if self._roads is not None and looks > 0:
             belief = self._weigh_by_road(belief, mapped, looks, motion.distance)
             names.append("road")
-        score = None
-        if scan is not None and self._depth is not None:
-            score = self._depth.log_likelihood(mapped, scan)
-        if score is not None:
-            # the first frame has no travel; it counts like any other
-            travel = motion.distance or self._settings.filter.update_distance
-            share = min(travel / self._settings.depth.decorrelation, 1.0)
+        score = look.log_likelihood(mapped) if look is not None else None
+        if look is not None and score is not None:
             belief, _ = filtering.update(belief, share * score, self._model)
-            names.append("depth")
+            names.append(look.name)
         self._belief = belief
         return tuple(names)
 
@@ -207,7 +194,7 @@ class Localizer:
 
     def _started(self) -> Belief:
         if self._belief is None:
-            raise RuntimeError("start the localizer first")
+            raise RuntimeError("start the localizer before using it")
         return self._belief
 
     def _count(self) -> int:

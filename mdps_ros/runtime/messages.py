@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.events import (
+    ColourImageEvent,
     DepthImageEvent,
+    ImageEvent,
     InitialPoseEvent,
     OdometryEvent,
     PinholeCamera,
@@ -26,6 +28,17 @@ Extrinsics = Callable[[str], "NDArray[np.float64] | None"]
 
 DEPTH_ENCODINGS: dict[str, tuple[str, float]] = {"32FC1": ("f4", 1.0), "16UC1": ("u2", 1e-3)}
 """Encoding -> (numpy type code without byte order, metres per unit), see REP-118."""
+
+COLOUR_ENCODINGS: dict[str, tuple[int, tuple[int, int, int]]] = {
+    "rgb8": (3, (0, 1, 2)),
+    "bgr8": (3, (2, 1, 0)),
+    "rgba8": (4, (0, 1, 2)),
+    "bgra8": (4, (2, 1, 0)),
+    "mono8": (1, (0, 0, 0)),
+    "8UC1": (1, (0, 0, 0)),
+    "8UC3": (3, (2, 1, 0)),
+}
+"""Encoding -> (bytes per pixel, which of them are red, green, blue); 8UC3 is OpenCV's order."""
 
 _PLANAR = np.ix_((0, 1, 5), (0, 1, 5))  # x, y, yaw of the row-major x y z roll pitch yaw
 
@@ -75,21 +88,43 @@ def depth_image(msg: Any) -> NDArray[np.float32] | Note:
     """
     if msg.encoding not in DEPTH_ENCODINGS:
         known = " or ".join(DEPTH_ENCODINGS)
-        return _bad(f"image encoding {msg.encoding!r} is no depth; publish {known} on `image`")
+        return _bad(f"image encoding {msg.encoding!r} is no depth; publish {known}")
     code, metres = DEPTH_ENCODINGS[msg.encoding]
     kind = np.dtype((">" if msg.is_bigendian else "<") + code)
+    rows = _pixel_rows(msg, kind.itemsize)
+    if isinstance(rows, Note):
+        return rows
+    depth: NDArray[np.float32] = rows.view(kind).astype(np.float32) * np.float32(metres)
+    depth[~(np.isfinite(depth) & (depth > 0.0))] = np.nan
+    return depth
+
+
+def colour_image(msg: Any) -> NDArray[np.uint8] | Note:
+    """(height, width, 3) uint8 red, green, blue of a sensor_msgs/Image.
+
+    Takes the encodings of COLOUR_ENCODINGS, with padded rows; grey fills all three.
+    """
+    if msg.encoding not in COLOUR_ENCODINGS:
+        known = ", ".join(COLOUR_ENCODINGS)
+        return _bad(f"image encoding {msg.encoding!r} is no colour; publish one of {known}")
+    size, order = COLOUR_ENCODINGS[msg.encoding]
+    rows = _pixel_rows(msg, size)
+    if isinstance(rows, Note):
+        return rows
+    return rows.reshape(int(msg.height), int(msg.width), size)[..., list(order)]
+
+
+def _pixel_rows(msg: Any, pixel_bytes: int) -> NDArray[np.uint8] | Note:
+    """(height, width * pixel_bytes) of a sensor_msgs/Image without the padding of its rows."""
     height, width, step = int(msg.height), int(msg.width), int(msg.step)
-    size = len(msg.data)
-    if height < 1 or width < 1 or step < width * kind.itemsize or size != step * height:
+    size, used = len(msg.data), width * pixel_bytes
+    if height < 1 or width < 1 or step < used or size != step * height:
         return _bad(
-            f"depth image of {width} x {height} {msg.encoding} has step {step} and {size} bytes; "
+            f"image of {width} x {height} {msg.encoding} has step {step} and {size} bytes; "
             "the publisher fills step or data wrongly"
         )
     rows = np.frombuffer(msg.data, dtype=np.uint8).reshape(height, step)
-    raw = np.ascontiguousarray(rows[:, : width * kind.itemsize]).view(kind)
-    depth: NDArray[np.float32] = raw.astype(np.float32) * np.float32(metres)
-    depth[~(np.isfinite(depth) & (depth > 0.0))] = np.nan
-    return depth
+    return np.ascontiguousarray(rows[:, :used])
 
 
 def pinhole_camera(msg: Any) -> PinholeCamera | Note:
@@ -174,28 +209,46 @@ class Inputs:
         self._camera = camera
         return ()
 
-    def image(self, msg: Any) -> DepthImageEvent | Note:
-        """A sensor_msgs/Image with depth, together with the latest intrinsics.
+    def image(self, msg: Any) -> ImageEvent | Note:
+        """A sensor_msgs/Image with depth or colour, together with the latest intrinsics.
 
         Returns:
             The event, or a Note with BAD_MESSAGE, NO_CAMERA_INFO or NO_EXTRINSICS.
         """
-        depth = depth_image(msg)
-        if isinstance(depth, Note):
-            return depth
+        if msg.encoding not in (*DEPTH_ENCODINGS, *COLOUR_ENCODINGS):
+            known = f"depth as {' or '.join(DEPTH_ENCODINGS)}, colour as "
+            known += ", ".join(COLOUR_ENCODINGS)
+            return _bad(f"image encoding {msg.encoding!r} is not known; publish {known}")
+        view = self._view(msg)
+        if isinstance(view, Note):
+            return view
+        camera, T_base_camera = view
+        stamp = stamp_ns(msg.header)
+        if msg.encoding in DEPTH_ENCODINGS:
+            depth = depth_image(msg)
+            if isinstance(depth, Note):
+                return depth
+            return DepthImageEvent(
+                stamp_ns=stamp, depth=depth, camera=camera, T_base_camera=T_base_camera
+            )
+        rgb = colour_image(msg)
+        if isinstance(rgb, Note):
+            return rgb
+        return ColourImageEvent(stamp_ns=stamp, rgb=rgb, camera=camera, T_base_camera=T_base_camera)
+
+    def _view(self, msg: Any) -> tuple[PinholeCamera, NDArray[np.float64]] | Note:
+        """Intrinsics and place of the camera that made an image."""
         camera, frame = self._camera, msg.header.frame_id
         if camera is None:
             text = "no usable camera_info yet; publish it beside the image"
             return Note(Code.NO_CAMERA_INFO, Severity.WARN, text)
-        if depth.shape != (camera.height, camera.width):
+        if (int(msg.height), int(msg.width)) != (camera.height, camera.width):
             return _bad(
-                f"image is {depth.shape[1]} x {depth.shape[0]} pixels, camera_info says "
+                f"image is {msg.width} x {msg.height} pixels, camera_info says "
                 f"{camera.width} x {camera.height}; publish the one that belongs to the image"
             )
         T_base_camera = self._extrinsics(frame)
         if T_base_camera is None:
             text = f"no transform from camera frame {frame!r} to the base; publish it on /tf_static"
             return Note(Code.NO_EXTRINSICS, Severity.WARN, text)
-        return DepthImageEvent(
-            stamp_ns=stamp_ns(msg.header), depth=depth, camera=camera, T_base_camera=T_base_camera
-        )
+        return camera, T_base_camera

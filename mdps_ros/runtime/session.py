@@ -2,13 +2,15 @@
 
 What triggers an update, so that the result does not depend on how topics interleave: odometry
 only fills a buffer. While a camera is alive the filter steps at image stamps, once odometry
-brackets them. Without a camera (depth off, or silent for `runtime.camera_timeout` of odometry
-time) it steps at odometry stamps. Either way only after `filter.update_distance` of travel.
+brackets them. Without a camera (all kinds of images off, or silent for `runtime.camera_timeout` of
+odometry time) it steps at odometry stamps. Either way only after `filter.update_distance` of
+travel since the last step at an image of that kind.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import insort
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -16,10 +18,11 @@ import torch
 from mdps_ros.maps import Map
 from mdps_ros.models.prior import PosePrior
 from mdps_ros.notes import Code, Note, Severity
+from mdps_ros.runtime.cameras import Cameras
 from mdps_ros.runtime.events import (
-    DepthImageEvent,
     Event,
     GlobalStartEvent,
+    ImageEvent,
     InitialPoseEvent,
     OdometryEvent,
 )
@@ -34,7 +37,7 @@ FLOOR = np.diag([0.1**2, 0.1**2, 0.02**2])  # least variance of an initial pose:
 
 
 class Session:
-    """Turns odometry, depth images and requests into estimates, particles and notes.
+    """Turns odometry, images and requests into estimates, particles and notes.
 
     Single-threaded. It never logs, reads no clock and raises on no data: what cannot be used
     comes back as a note.
@@ -51,9 +54,11 @@ class Session:
         self._settings = settings
         device, self._pending_notes = choose_device(settings.runtime.device)
         self._localizer = Localizer(map, settings, device)
+        self._cameras = Cameras(map, settings, device)
         self._odometry = OdometryBuffer(settings.runtime.odometry_buffer)
-        self._images: deque[DepthImageEvent] = deque()
-        self._newest_image_ns: int | None = None
+        self._images: list[ImageEvent] = []  # in the order of their stamps
+        self._newest_image_ns: dict[type[ImageEvent], int] = {}
+        self._looked: dict[type[ImageEvent], float] = {}  # m travelled at the last image used
         self._silence_told = False
         self._first_odometry_ns: int | None = None
         self._last: OdometrySample | None = None
@@ -69,7 +74,7 @@ class Session:
         self._pending_notes = ()
         if isinstance(event, OdometryEvent):
             outputs += self._on_odometry(event)
-        elif isinstance(event, DepthImageEvent):
+        elif isinstance(event, ImageEvent):
             outputs += self._on_image(event)
         elif isinstance(event, InitialPoseEvent):
             self._pose_request = event
@@ -97,16 +102,17 @@ class Session:
             notes += self._start_at_pose()
         return notes + self._drain()
 
-    def _on_image(self, event: DepthImageEvent) -> list[Output]:
-        if self._localizer.depth is None:
+    def _on_image(self, event: ImageEvent) -> list[Output]:
+        if not self._cameras.understands(event):
             return []
-        if self._newest_image_ns is not None and event.stamp_ns <= self._newest_image_ns:
+        newest = self._newest_image_ns.get(type(event))
+        if newest is not None and event.stamp_ns <= newest:
             return [_dropped("its stamp is not newer than the last image", event.stamp_ns)]
-        self._newest_image_ns = event.stamp_ns
-        self._images.append(event)
+        self._newest_image_ns[type(event)] = event.stamp_ns
+        insort(self._images, event, key=attrgetter("stamp_ns"))
         notes: list[Output] = []
         if len(self._images) > self._settings.runtime.image_wait:
-            old = self._images.popleft()
+            old = self._images.pop(0)
             why = "no odometry came for it; check the odometry topic"
             notes.append(_dropped(why, old.stamp_ns))
         return notes + self._drain()
@@ -145,7 +151,7 @@ class Session:
             newest, oldest = self._odometry.newest, self._odometry.oldest_ns
             if newest is None or oldest is None or image.stamp_ns > newest.stamp_ns:
                 break
-            self._images.popleft()
+            self._images.pop(0)
             sample = self._odometry.at(image.stamp_ns)
             if sample is None or (self._last and sample.stamp_ns < self._last.stamp_ns):
                 outputs.append(_dropped("it is older than what was used", image.stamp_ns))
@@ -155,47 +161,47 @@ class Session:
         if newest is None or not self._camera_silent(newest.stamp_ns):
             self._silence_told = False
             return outputs
-        if self._localizer.depth is not None and not self._silence_told:
+        if self._cameras.any and not self._silence_told:
             self._silence_told = True
             text = "no image for a while; going on with odometry alone"
             outputs.append(Note(Code.CAMERA_SILENT, Severity.WARN, text))
         return outputs + self._frame(newest, None)
 
     def _camera_silent(self, now_ns: int) -> bool:
-        if self._localizer.depth is None:
+        if not self._cameras.any:
             return True
-        heard = (
-            self._newest_image_ns
-            if self._newest_image_ns is not None
-            else (self._first_odometry_ns)
-        )
+        heard = max(self._newest_image_ns.values(), default=self._first_odometry_ns)
         timeout = self._settings.runtime.camera_timeout
         return heard is not None and (now_ns - heard) * 1e-9 > timeout
 
-    def _frame(self, now: OdometrySample, image: DepthImageEvent | None) -> list[Output]:
+    def _frame(self, now: OdometrySample, image: ImageEvent | None) -> list[Output]:
         """One update at a stamp, unless the vehicle has hardly moved since the last."""
         outputs: list[Output] = []
         if not self._localizer.started:
             self._localizer.start(self._localizer.global_prior(self._heading))
             outputs.append(Note(Code.STARTED, Severity.INFO, "started over the whole map"))
+        step = self._settings.filter.update_distance
         if self._last is None:
             self._begin(now)
-            motion = Motion(np.zeros(3), 0.0, 0.0)
+            motion, travelled = Motion(np.zeros(3), 0.0, 0.0), step  # a first image counts, too
         else:
-            distance = now.travelled - self._last.travelled
-            if distance < self._settings.filter.update_distance:
+            before = self._last.travelled
+            if image is not None:
+                before = self._looked.get(type(image), self._start_travelled)
+            travelled = now.travelled - before
+            if travelled < step:
                 return outputs
             increment = between(self._last.T_odom_base, now.T_odom_base)
+            distance = now.travelled - self._last.travelled
             motion = Motion(increment, distance, (now.stamp_ns - self._last.stamp_ns) * 1e-9)
-        scan = None
-        if image is not None and self._localizer.depth is not None:
-            camera = image.camera
-            intrinsics = (camera.fx, camera.fy, camera.cx, camera.cy)
-            scan = self._localizer.depth.bind(image.depth, intrinsics, image.T_base_camera)
-        names = self._localizer.advance(motion, scan)
+        look = None
+        if image is not None:
+            self._looked[type(image)] = now.travelled
+            look = self._cameras.bind(image)
+        names = self._localizer.advance(motion, look, look.share(travelled) if look else 0.0)
         self._last = now
-        if scan is not None and "depth" not in names:
-            text = "the belief covers more map than the depth model holds; road only for now"
+        if look is not None and look.name not in names:
+            text = f"the belief covers more map than the {look.name} model holds; left out for now"
             outputs.append(Note(Code.MODEL_SKIPPED, Severity.INFO, text))
         return outputs + self._report(now, names)
 
@@ -241,13 +247,16 @@ class Session:
         """A new belief is valid at this odometry."""
         self._last = now
         self._start_travelled = now.travelled
+        self._looked.clear()
         self._state = State.GLOBAL
 
     def _flush(self, back: float) -> Note:
         """Time went back: forget buffers and belief, as at a bag's loop."""
         self._odometry.clear()
         self._images.clear()
-        self._newest_image_ns = self._first_odometry_ns = self._last = None
+        self._newest_image_ns.clear()
+        self._looked.clear()
+        self._first_odometry_ns = self._last = None
         self._localizer.start(self._localizer.global_prior(self._heading))
         self._state = State.GLOBAL
         text = "odometry stamps went back; buffers cleared, started over the whole map"

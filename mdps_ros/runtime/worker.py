@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime.events import DepthImageEvent, Event, OdometryEvent
+from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent, Event, OdometryEvent
 
 ODOMETRY_MAX = 20_000
 """Odometry samples that may wait: 200 s at 100 Hz. Far beyond, the worker hangs."""
@@ -30,7 +30,11 @@ class Worker:
     ) -> None:
         self._handle = handle
         self._failed = failed
-        self._limits = {DepthImageEvent: images_max, OdometryEvent: ODOMETRY_MAX}
+        self._limits = {
+            DepthImageEvent: images_max,
+            ColourImageEvent: images_max,
+            OdometryEvent: ODOMETRY_MAX,
+        }
         self._queue: deque[Event] = deque()
         self._counts = dict.fromkeys(self._limits, 0)
         self._wake = threading.Condition()
@@ -78,7 +82,7 @@ class Worker:
                 break
         self._counts[kind] -= 1
         limit = float(self._limits[kind])
-        if kind is DepthImageEvent:
+        if kind is not OdometryEvent:
             text = "images come faster than they can be used; the oldest waiting one was dropped"
             return Note(Code.IMAGE_DROPPED, Severity.WARN, text, {"waiting": limit})
         text = "odometry comes faster than it can be used; the oldest waiting sample was dropped"

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from mdps_ros.models.prior import FreePrior, PosePrior, RoadPrior
+from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.localizer import Localizer, Motion
-from test.runtime.town import CAMERA, MOUNT, fast_settings, wall_image
+from test.runtime.town import fast_settings
 
 CPU = torch.device("cpu")
 STREET = PosePrior(np.array([-140.0, 18.5, 0.0]), np.diag([1.0, 1.0, 0.03]) ** 2)
@@ -99,15 +100,16 @@ def test_the_whole_belief_has_a_wider_covariance_than_its_modes(town) -> None:
 
 
 def test_measurements_are_named_as_they_take_part(town, floor) -> None:
-    with_depth = started(town, depth__enabled=True)
-    assert with_depth.depth is not None
-    scan = with_depth.depth.bind(wall_image(), (CAMERA.fx, CAMERA.fy, CAMERA.cx, CAMERA.cy), MOUNT)
-    assert with_depth.advance(STILL, None) == ()
-    assert with_depth.advance(FORWARD, None) == ("road",)
-    assert with_depth.advance(FORWARD, scan) == ("road", "depth")
+    look = Look("walls", lambda poses: torch.zeros(poses.shape[:2]), decorrelation=20.0)
+    beyond = look._replace(log_likelihood=lambda poses: None)
+    made = started(town)
+    assert made.advance(STILL, None) == ()
+    assert made.advance(FORWARD, None) == ("road",)
+    assert made.advance(FORWARD, look) == ("road", "walls")
+    assert made.advance(FORWARD, beyond) == ("road",)
     off = started(town, road__enabled=False)
-    assert off.depth is None
-    assert off.advance(FORWARD, scan) == ()
+    assert off.advance(FORWARD, look) == ("walls",)
+    assert off.advance(FORWARD, None) == ()
     assert started(floor).advance(FORWARD, None) == ()
 
 

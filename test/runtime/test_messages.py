@@ -11,7 +11,13 @@ from rosbags.typesys import Stores, get_typestore
 
 from mdps_ros.notes import Code, Note
 from mdps_ros.runtime import messages
-from mdps_ros.runtime.events import DepthImageEvent, InitialPoseEvent, OdometryEvent, PinholeCamera
+from mdps_ros.runtime.events import (
+    ColourImageEvent,
+    DepthImageEvent,
+    InitialPoseEvent,
+    OdometryEvent,
+    PinholeCamera,
+)
 
 TYPES = get_typestore(Stores.ROS2_HUMBLE).types
 
@@ -186,6 +192,53 @@ def test_depth_of_wrong_size_or_encoding_is_a_note(given: dict[str, Any]) -> Non
     changes, good = dict(given), np.ones((2, 3), "<f4")
     msg = image(changes.pop("encoding", "32FC1"), good, **changes)
     assert code(messages.depth_image(msg)) is Code.BAD_MESSAGE
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+def test_colour_encodings_of_one_picture_agree(padding: int) -> None:
+    rgb = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    alpha = np.full((2, 3, 1), 7, np.uint8)
+    pictures = {
+        "rgb8": rgb,
+        "bgr8": rgb[..., ::-1],
+        "rgba8": np.concatenate([rgb, alpha], -1),
+        "bgra8": np.concatenate([rgb[..., ::-1], alpha], -1),
+    }
+    for encoding, pixels in pictures.items():
+        assert np.array_equal(messages.colour_image(image(encoding, pixels, padding)), rgb)
+
+
+def test_grey_pictures_fill_all_three_colours() -> None:
+    grey = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    made = messages.colour_image(image("mono8", grey))
+    assert np.array_equal(made, np.repeat(grey[..., None], 3, -1))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "changes"),
+    [
+        ("bayer_rggb8", {}),
+        ("rgb8", {"step": 8}),
+        ("rgb8", {"height": 0}),
+        ("rgb8", {"data": np.zeros(5, "u1")}),
+    ],
+)
+def test_colour_of_wrong_size_or_encoding_is_a_note(encoding: str, changes: dict[str, Any]) -> None:
+    found = messages.colour_image(image(encoding, np.zeros((2, 3, 3), np.uint8), **changes))
+    assert isinstance(found, Note)
+    assert found.code is Code.BAD_MESSAGE
+
+
+def test_the_encoding_tells_depth_from_colour() -> None:
+    inputs = messages.Inputs(lambda frame: np.eye(4))
+    assert inputs.camera_info(camera_info()) == ()
+    seen = inputs.image(image("bgr8", np.zeros((2, 3, 3), np.uint8)))
+    assert isinstance(seen, ColourImageEvent)
+    assert isinstance(inputs.image(image("32FC1", np.ones((2, 3), "<f4"))), DepthImageEvent)
+    unknown = inputs.image(image("yuv422", np.zeros((2, 3, 2), np.uint8)))
+    assert isinstance(unknown, Note)
+    assert "rgb8" in unknown.text
+    assert "32FC1" in unknown.text
 
 
 def test_camera_takes_k_when_p_is_zero_and_p_otherwise() -> None:
