@@ -23,9 +23,12 @@ LAYERS: tuple[str, ...] = (
     "grass",
     "tree",
     "water",
-    "rail",
+    "rail",  # railways, but no trams
     "barrier",  # walls, fences, hedges
     "free",  # floor known to be free, of an occupancy map; OSM maps leave it zero
+    "crossing",  # marked crossings for people on foot
+    "pole",  # lamps, signals, bus stops, signs, bollards
+    "tram",
 )
 """Raster layers, in channel order."""
 
@@ -108,6 +111,47 @@ class Building(NamedTuple):
     exterior: NDArray[np.float64]
     holes: tuple[NDArray[np.float64], ...]
     height: float  # m above ground
+
+
+class LineFeature(NamedTuple):
+    """Something long that a street shows: a carriageway, a pavement, rails, a fence.
+
+    The kinds are `road:<ROAD_KIND>` (also of roads that are barred to cars), "pavement",
+    "cycleway", "path", "tram", "rail", "wall", "fence", "hedge", "tree_row" and "water".
+    """
+
+    kind: str
+    xy: NDArray[np.float64]  # (V, 2) m; a closed line does not repeat its first vertex
+    width: float  # m
+    closed: bool  # true where the last vertex is joined to the first one
+
+
+class PointFeature(NamedTuple):
+    """Something small that stands in a street, or is painted on it.
+
+    The kinds are "tree", "lamp", "signal", "bus_stop", "bollard", "sign" and "crossing".
+    """
+
+    kind: str
+    xy: NDArray[np.float64]  # (2,) m
+    size: float  # m, diameter of a tree's crown; 0 of all other kinds
+
+
+class AreaFeature(NamedTuple):
+    """A piece of ground or of wood; the kind is the name of its layer in LAYERS."""
+
+    kind: str
+    exterior: NDArray[np.float64]  # (V, 2) m, not closed
+    holes: tuple[NDArray[np.float64], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Streetscape:
+    """All that a map knows of a street beside its buildings; the arrays are read-only."""
+
+    lines: tuple[LineFeature, ...] = ()
+    points: tuple[PointFeature, ...] = ()
+    areas: tuple[AreaFeature, ...] = ()
 
 
 class RasterTile(NamedTuple):

@@ -64,7 +64,7 @@ def build_footprints(
             unknown += 1
             small = abs(signed_area(exterior)) < _SMALL_AREA
             height = _DEFAULT_SMALL if small else _DEFAULT_LARGE
-        footprints.append(Building(_frozen(exterior), tuple(map(_frozen, holes)), height))
+        footprints.append(Building(frozen(exterior), tuple(map(frozen, holes)), height))
     return Buildings(tuple(footprints), unknown)
 
 
@@ -88,7 +88,8 @@ def _part_heights(
     return heights
 
 
-def _frozen(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+def frozen(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A read-only copy."""
     ring = ring.copy()
     ring.setflags(write=False)
     return ring

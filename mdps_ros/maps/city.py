@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,23 +11,30 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mdps_ros.core.mapdata import Bounds
-from mdps_ros.maps.buildings import Polygon, build_footprints
+from mdps_ros.core.mapdata import (
+    AreaFeature,
+    Bounds,
+    LineFeature,
+    PointFeature,
+    Streetscape,
+)
+from mdps_ros.maps.buildings import Polygon, build_footprints, frozen
 from mdps_ros.maps.classes import (
+    Dot,
+    Stroke,
     Tags,
     area_layers,
     is_building,
     out_of_sight,
-    point_stroke,
+    point_dot,
     road_kind,
-    road_layer,
     way_stroke,
 )
+from mdps_ros.maps.drawing import ROAD_PREFIX, feature_layers
 from mdps_ros.maps.errors import MapError
 from mdps_ros.maps.geodesy import GeoAnchor
 from mdps_ros.maps.map import Map
-from mdps_ros.maps.osm import DEGREES_PER_UNIT, OsmArea, OsmData, OsmWay, read_osm
-from mdps_ros.maps.raster import Strokes, VectorLayers
+from mdps_ros.maps.osm import DEGREES_PER_UNIT, OsmArea, OsmData, OsmPoint, OsmWay, read_osm
 from mdps_ros.maps.roads import RoadWay, build_network, drivable_ways, oneway_direction, road_width
 
 _MARGIN = 20.0  # m of ground kept around roads and buildings
@@ -39,7 +45,8 @@ class _Drawn(NamedTuple):
     """Features that the map keeps, still in OSM coordinates."""
 
     roads: list[RoadWay]
-    lines: list[tuple[str, float, NDArray[np.int64]]]  # layer, width m, (V, 2)
+    lines: list[tuple[Stroke, OsmWay]]
+    points: list[tuple[Dot, OsmPoint]]
     areas: list[tuple[str, OsmArea]]  # layer, area
     outlines: list[OsmArea]
     parts: list[OsmArea]
@@ -80,11 +87,7 @@ def city_map(
     parts = [(a.tags, p) for a in drawn.parts for p in project.polygons(a)]
     buildings = build_footprints(outlines, parts)
     corners = [roads.start, roads.end, *(exterior for _, (exterior, _) in outlines)]
-    polygons: dict[str, list[Polygon]] = defaultdict(list)
-    for layer, area in drawn.areas:
-        polygons[layer].extend(project.polygons(area))
-    polygons["building"] = [polygon for _, polygon in outlines]
-    lines = [(layer, width, project(location)) for layer, width, location in drawn.lines]
+    streetscape = _streetscape(drawn, project)
     return Map(
         id=_content_hash(data, anchor),
         name=name,
@@ -93,7 +96,8 @@ def city_map(
         roads=roads,
         buildings=buildings.footprints,
         unknown_heights=buildings.unknown_heights,
-        cells=VectorLayers(polygons, _strokes(lines)),
+        streetscape=streetscape,
+        cells=feature_layers(buildings.footprints, streetscape),
         resolution=resolution,
     )
 
@@ -113,7 +117,7 @@ class _Projector:
 
 
 def _select(data: OsmData) -> _Drawn:
-    drawn = _Drawn(drivable_ways(data.ways), [], [], [], [])
+    drawn = _Drawn(drivable_ways(data.ways), [], [], [], [], [])
     for way in data.ways:
         _select_line(way, drawn)
     for area in data.areas:
@@ -125,9 +129,9 @@ def _select(data: OsmData) -> _Drawn:
             drawn.parts.append(area)
         drawn.areas.extend((layer, area) for layer in area_layers(area.tags))
     for point in data.points:
-        dot = None if out_of_sight(point.tags) else point_stroke(point.tags)
+        dot = None if out_of_sight(point.tags) else point_dot(point.tags)
         if dot is not None:
-            drawn.lines.append((dot.layer, dot.width, np.array([point.location] * 2)))
+            drawn.points.append((dot, point))
     return drawn
 
 
@@ -139,11 +143,32 @@ def _select_line(way: OsmWay, drawn: _Drawn) -> None:
         # A road that is barred to cars is still asphalt; one in an open cut is still seen.
         if not out_of_sight({k: v for k, v in tags.items() if k != "layer"}):
             width = road_width(tags, kind, oneway_direction(tags) != 0)
-            drawn.lines.append((road_layer(kind), width, way.location))
+            drawn.lines.append((Stroke(ROAD_PREFIX + kind, width), way))
         return
     stroke = None if out_of_sight(tags) else way_stroke(tags, way.closed)
     if stroke is not None:
-        drawn.lines.append((stroke.layer, stroke.width, way.location))
+        drawn.lines.append((stroke, way))
+
+
+def _streetscape(drawn: _Drawn, project: _Projector) -> Streetscape:
+    lines = []
+    for stroke, way in drawn.lines:
+        xy = project(way.location[:-1] if way.closed else way.location)
+        lines.append(LineFeature(stroke.kind, frozen(xy), stroke.width, way.closed))
+    places = np.array([point.location for _, point in drawn.points], np.int64).reshape(-1, 2)
+    spots = frozen(project(places))
+    return Streetscape(
+        tuple(lines),
+        tuple(
+            PointFeature(dot.kind, xy, dot.size)
+            for (dot, _), xy in zip(drawn.points, spots, strict=True)
+        ),
+        tuple(
+            AreaFeature(layer, frozen(exterior), tuple(map(frozen, holes)))
+            for layer, area in drawn.areas
+            for exterior, holes in project.polygons(area)
+        ),
+    )
 
 
 def _check_extent(
@@ -179,20 +204,6 @@ def _bounds(corners: NDArray[np.float64]) -> Bounds:
     low = np.floor(corners.min(axis=0) - _MARGIN)
     high = np.ceil(corners.max(axis=0) + _MARGIN)
     return Bounds(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-
-
-def _strokes(lines: Sequence[tuple[str, float, NDArray[np.float64]]]) -> dict[str, Strokes]:
-    grouped: dict[str, list[tuple[float, NDArray[np.float64]]]] = defaultdict(list)
-    for layer, width, xy in lines:
-        grouped[layer].append((width, xy))
-    return {
-        layer: Strokes(
-            np.concatenate([xy[:-1] for _, xy in group]),
-            np.concatenate([xy[1:] for _, xy in group]),
-            np.concatenate([np.full(len(xy) - 1, width) for width, xy in group]),
-        )
-        for layer, group in grouped.items()
-    }
 
 
 def _content_hash(data: OsmData, anchor: GeoAnchor) -> str:

@@ -1,4 +1,4 @@
-"""What OpenStreetMap tags mean here: raster layer and size of ways, areas and points.
+"""What OpenStreetMap tags mean here: kind and size of ways, areas and points.
 
 The tag meanings are those of https://wiki.openstreetmap.org/wiki/Map_features.
 """
@@ -15,10 +15,17 @@ Tags = Mapping[str, str]
 
 
 class Stroke(NamedTuple):
-    """A way drawn with a width, or a point drawn as a disc of that diameter."""
+    """Kind and width of a line, kinds as in `LineFeature`."""
 
-    layer: str
+    kind: str
     width: float  # m
+
+
+class Dot(NamedTuple):
+    """Kind and size of a point, as in `PointFeature`."""
+
+    kind: str
+    size: float  # m
 
 
 FEET_PER_METRE = 3.28084
@@ -26,17 +33,19 @@ FEET_PER_METRE = 3.28084
 _MAJOR = {"motorway", "trunk", "primary", "secondary"}
 _PAVEMENT = {"footway": 2.0, "pedestrian": 4.0, "steps": 2.0, "platform": 3.0, "corridor": 2.0}
 _PATH = {"cycleway": 2.5, "path": 1.5, "track": 3.0, "bridleway": 2.0}
-_RAIL = {"rail", "light_rail", "tram", "narrow_gauge", "subway"}
+_RAIL = {"rail", "light_rail", "narrow_gauge", "subway"}
 _RAIL_WIDTH = 2.5  # sleeper length of standard gauge
 _WATERWAY = {"river": 8.0, "canal": 6.0, "stream": 2.0, "ditch": 1.0, "drain": 1.0}
 _BARRIER = {
-    "fence": 0.3,
-    "wall": 0.4,
-    "city_wall": 2.0,
-    "retaining_wall": 0.4,
-    "hedge": 1.0,
-    "guard_rail": 0.4,
+    "fence": Stroke("fence", 0.3),
+    "wall": Stroke("wall", 0.4),
+    "city_wall": Stroke("wall", 2.0),
+    "retaining_wall": Stroke("wall", 0.4),
+    "hedge": Stroke("hedge", 1.0),
+    "guard_rail": Stroke("fence", 0.4),
 }
+_POLES = {"street_lamp": "lamp", "traffic_signals": "signal", "bus_stop": "bus_stop"}
+_UNMARKED = {"no", "unmarked", "informal"}
 _AREAS: Mapping[tuple[str, str], str] = MappingProxyType(
     {
         ("natural", "wood"): "tree",
@@ -128,27 +137,38 @@ def way_stroke(tags: Tags, closed: bool) -> Stroke | None:
     if highway in _PAVEMENT:
         return Stroke("pavement", _width(tags, _PAVEMENT[highway]))
     if highway in _PATH:
-        return Stroke("path", _width(tags, _PATH[highway]))
+        kind = "cycleway" if highway == "cycleway" else "path"
+        return Stroke(kind, _width(tags, _PATH[highway]))
+    if tags.get("railway") == "tram":
+        return Stroke("tram", _RAIL_WIDTH)
     if tags.get("railway") in _RAIL:
         return Stroke("rail", _RAIL_WIDTH)
     if not closed and tags.get("railway") == "platform":
         return Stroke("pavement", _width(tags, 3.0))
     barrier = tags.get("barrier")
     if barrier in _BARRIER:
-        return Stroke("barrier", _width(tags, _BARRIER[barrier]))
+        usual = _BARRIER[barrier]
+        return Stroke(usual.kind, _width(tags, usual.width))
     if tags.get("natural") == "tree_row":
-        return Stroke("tree", _TREE_ROW)
+        return Stroke("tree_row", _TREE_ROW)
     waterway = tags.get("waterway")
     if waterway in _WATERWAY:
         return Stroke("water", _width(tags, _WATERWAY[waterway]))
     return None
 
 
-def point_stroke(tags: Tags) -> Stroke | None:
-    """How a tagged node is drawn; None if it is not."""
+def point_dot(tags: Tags) -> Dot | None:
+    """What a tagged node is; None if it is nothing that a street shows."""
+    highway = tags.get("highway")
     if tags.get("natural") == "tree":
-        return Stroke("tree", _width(tags, _TREE_CROWN, key="diameter_crown"))
-    return None
+        return Dot("tree", _width(tags, _TREE_CROWN, key="diameter_crown"))
+    if highway == "crossing":
+        return None if tags.get("crossing") in _UNMARKED else Dot("crossing", 0.0)
+    if highway in _POLES:
+        return Dot(_POLES[highway], 0.0)
+    if tags.get("barrier") == "bollard":
+        return Dot("bollard", 0.0)
+    return Dot("sign", 0.0) if "traffic_sign" in tags else None
 
 
 def is_building(tags: Tags) -> bool:

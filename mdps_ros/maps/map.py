@@ -8,7 +8,14 @@ from typing import Protocol
 
 import numpy as np
 
-from mdps_ros.core.mapdata import ROAD_KINDS, Bounds, Building, RasterTile, RoadNetwork
+from mdps_ros.core.mapdata import (
+    ROAD_KINDS,
+    Bounds,
+    Building,
+    RasterTile,
+    RoadNetwork,
+    Streetscape,
+)
 from mdps_ros.maps.errors import MapError
 from mdps_ros.maps.geodesy import GeoAnchor
 
@@ -41,6 +48,7 @@ class Map:
         roads: RoadNetwork,
         buildings: tuple[Building, ...],
         unknown_heights: int,
+        streetscape: Streetscape,
         cells: CellSource,
         resolution: float,
         cache_bytes: int = CACHE_BYTES,
@@ -55,6 +63,7 @@ class Map:
             roads: drivable centrelines.
             buildings: footprints.
             unknown_heights: how many buildings carry a default height.
+            streetscape: what the map knows beside roads and buildings.
             cells: draws the raster.
             resolution: m per cell of the tiles.
             cache_bytes: memory that kept tiles may take.
@@ -68,6 +77,7 @@ class Map:
         self._roads = roads
         self._buildings = buildings
         self._unknown_heights = unknown_heights
+        self._streetscape = streetscape
         self._cells = cells
         self._resolution = resolution
         self._cache_bytes = cache_bytes
@@ -109,6 +119,11 @@ class Map:
     def unknown_heights(self) -> int:
         """How many buildings carry a default height for want of a known one."""
         return self._unknown_heights
+
+    @property
+    def streetscape(self) -> Streetscape:
+        """Lines, points and areas that a street shows; empty for an occupancy map."""
+        return self._streetscape
 
     @property
     def resolution(self) -> float:

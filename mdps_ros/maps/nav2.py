@@ -16,7 +16,7 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
-from mdps_ros.core.mapdata import LAYERS, Bounds, RasterTile
+from mdps_ros.core.mapdata import LAYERS, Bounds, RasterTile, Streetscape
 from mdps_ros.maps.errors import MapError
 from mdps_ros.maps.map import Map
 from mdps_ros.maps.raster import raster_shape
@@ -135,6 +135,7 @@ def grid_map(path: Path, *, resolution: float | None = None) -> Map:
         roads=empty_network(),
         buildings=(),
         unknown_heights=0,
+        streetscape=Streetscape(),
         cells=cells,
         resolution=header.resolution if resolution is None else resolution,
     )

@@ -29,9 +29,12 @@ _ROADS: tuple[tuple[str, tuple[int, int, int]], ...] = (
     ("road_major", (252, 219, 152)),
 )
 _TOP: tuple[tuple[str, tuple[int, int, int]], ...] = (
+    ("crossing", (236, 226, 180)),
     ("rail", (150, 142, 150)),
+    ("tram", (178, 168, 196)),
     ("building", (201, 188, 178)),
     ("barrier", (160, 140, 125)),
+    ("pole", (118, 118, 128)),
 )
 _TREE = (150, 196, 138)
 _ROAD_EDGE = (165, 158, 151)

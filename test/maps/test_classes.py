@@ -9,7 +9,7 @@ from mdps_ros.maps.classes import (
     is_building,
     number,
     out_of_sight,
-    point_stroke,
+    point_dot,
     road_kind,
     way_stroke,
 )
@@ -65,7 +65,7 @@ def test_links_count_as_the_road_they_link():
 
 def test_a_closed_pedestrian_way_is_a_line_unless_it_says_area():
     square = {"highway": "pedestrian"}
-    assert way_stroke(square, closed=True).layer == "pavement"
+    assert way_stroke(square, closed=True).kind == "pavement"
     assert area_layers(square) == ()
     assert way_stroke({**square, "area": "yes"}, closed=True) is None
     assert area_layers({**square, "area": "yes"}) == ("pavement",)
@@ -83,12 +83,40 @@ def test_roofs_and_bridges_between_houses_are_no_buildings():
 def test_an_absurd_width_is_ignored():
     assert way_stroke({"highway": "footway", "width": "3"}, closed=False).width == 3.0
     assert way_stroke({"highway": "footway", "width": "300"}, closed=False).width == 2.0
-    assert point_stroke({"natural": "tree", "diameter_crown": "8"}).width == 8.0
+    assert point_dot({"natural": "tree", "diameter_crown": "8"}).size == 8.0
 
 
 def test_parking_under_ground_is_no_parking_place():
     assert area_layers({"amenity": "parking"}) == ("parking",)
     assert area_layers({"amenity": "parking", "parking": "underground"}) == ()
+
+
+def test_a_tram_is_no_railway():
+    assert way_stroke({"railway": "tram"}, closed=False) == ("tram", 2.5)
+    assert way_stroke({"railway": "light_rail"}, closed=False) == ("rail", 2.5)
+
+
+@pytest.mark.parametrize(
+    ("tags", "kind"),
+    [
+        ({"natural": "tree"}, "tree"),
+        ({"highway": "street_lamp"}, "lamp"),
+        ({"highway": "traffic_signals", "traffic_sign": "stop"}, "signal"),
+        ({"highway": "bus_stop"}, "bus_stop"),
+        ({"barrier": "bollard"}, "bollard"),
+        ({"traffic_sign": "FI:231"}, "sign"),
+        ({"highway": "crossing", "crossing": "uncontrolled"}, "crossing"),
+    ],
+)
+def test_each_small_thing_has_its_kind(tags, kind):
+    assert point_dot(tags).kind == kind
+
+
+@pytest.mark.parametrize(
+    "tags", [{}, {"barrier": "gate"}, {"highway": "crossing", "crossing": "unmarked"}]
+)
+def test_what_a_street_does_not_show_is_no_point(tags):
+    assert point_dot(tags) is None
 
 
 def test_every_layer_named_by_a_tag_exists():

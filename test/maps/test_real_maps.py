@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,8 +40,15 @@ def test_the_bundled_city_holds_what_is_there(helsinki):
     # The railway station's tracks and the tram, and the parks.
     assert tile.layer("rail").mean() > 0.01
     assert tile.layer("grass").mean() > 0.1
+    assert 0.01 < tile.layer("tram").mean() < 0.03
     for name in ("road_major", "road_minor", "service", "pavement", "path", "tree", "water"):
         assert tile.layer(name).any(), name
+    kinds = Counter(point.kind for point in helsinki.streetscape.points)
+    # As many as there are tagged nodes; a few of each lie under ground.
+    assert 600 < kinds["tree"] < 680
+    assert 550 < kinds["lamp"] < 600
+    assert 100 < kinds["signal"] < 140
+    assert 500 < kinds["crossing"] <= 620
 
 
 def test_the_bundled_city_loads_and_draws_in_seconds():
