@@ -20,6 +20,7 @@ from mdps_ros.runtime.events import Event
 
 ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
 IMAGE_TYPE = "sensor_msgs/msg/Image"
+IMAGE_TOPICS = (bag_writer.COLOUR_TOPIC, bag_writer.DEPTH_TOPIC)
 TRUTH_TYPES = (ODOMETRY_TYPE, "geometry_msgs/msg/PoseStamped")
 
 
@@ -33,24 +34,24 @@ class DriveTopics(NamedTuple):
 
 
 def choose_topics(bag: Bag, odometry: str | None = None, image: str | None = None) -> DriveTopics:
-    """Find odometry, depth image, its intrinsics and the truth among a bag's topics.
+    """Find odometry, image, its intrinsics and the truth among a bag's topics.
 
-    What is not named is the topic with the usual name, or else the only one of its type. The
-    intrinsics are `camera_info` beside the image.
+    What is not named is the topic with a usual name (colour before depth), or else the only one
+    of its type. The intrinsics are `camera_info` beside the image.
 
     Args:
         bag: the recording.
         odometry: name of the odometry, None to find it.
-        image: name of the depth image, None to find it.
+        image: name of the image, depth or colour, None to find it.
 
     Raises:
         BagError: a named topic is missing, or there is none or no unique one to find.
     """
     truth = bag_writer.TRUTH_TOPIC if bag_writer.TRUTH_TOPIC in bag.topics else None
-    found = odometry or _only(bag, ODOMETRY_TYPE, bag_writer.ODOMETRY_TOPIC, {truth})
+    found = odometry or _only(bag, ODOMETRY_TYPE, (bag_writer.ODOMETRY_TOPIC,), {truth})
     if found is None:
         raise BagError(f"{bag.path} has no {ODOMETRY_TYPE}, only {_listed(bag)}")
-    image = image or _only(bag, IMAGE_TYPE, bag_writer.IMAGE_TOPIC, set())
+    image = image or _only(bag, IMAGE_TYPE, IMAGE_TOPICS, set())
     info = None if image is None else f"{image.rpartition('/')[0]}/camera_info"
     for name in (found, image, info):
         if name is not None and name not in bag.topics:
@@ -58,14 +59,15 @@ def choose_topics(bag: Bag, odometry: str | None = None, image: str | None = Non
     return DriveTopics(found, image, info, truth)
 
 
-def _only(bag: Bag, kind: str, usual: str, others: set[str | None]) -> str | None:
-    """The usual topic, or the only one of a type; None when there is none.
+def _only(bag: Bag, kind: str, usual: tuple[str, ...], others: set[str | None]) -> str | None:
+    """The first usual topic there is, or the only one of a type; None when there is none.
 
     Raises:
         BagError: there are several.
     """
-    if usual in bag.topics:
-        return usual
+    for name in usual:
+        if name in bag.topics:
+            return name
     names = [name for name, its in bag.topics.items() if its == kind and name not in others]
     if len(names) > 1:
         what = kind.rpartition("/")[2].lower()

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from mdps_ros.cli.bag_drive import BagDrive
     from mdps_ros.cli.show import NoteCounter, RunProgress
     from mdps_ros.evaluation.run import Trace
     from mdps_ros.maps import Map
-    from mdps_ros.runtime.events import Event
     from mdps_ros.runtime.outputs import Output
+    from mdps_ros.runtime.session import Session
     from mdps_ros.settings import Settings
-
-    Handle = Callable[[Event], tuple[Output, ...]]
 
 
 def replay(
@@ -116,22 +114,22 @@ def run(drive: BagDrive, map: Map, settings: Settings, notes: NoteCounter) -> Tr
     start = time.perf_counter()
     session = Session(map, settings)
     with RunProgress(drive.length_s) as progress:
-        outputs = _outputs(session.handle, drive, settings.depth.enabled, notes, progress)
+        outputs = _outputs(session, drive, notes, progress)
         trace = collect_trace(outputs, truth)
     return dataclasses.replace(trace, seconds=time.perf_counter() - start)
 
 
 def _outputs(
-    handle: Handle, drive: BagDrive, with_images: bool, notes: NoteCounter, progress: RunProgress
+    session: Session, drive: BagDrive, notes: NoteCounter, progress: RunProgress
 ) -> Iterator[Output]:
     """What a session answers to a drive."""
     from mdps_ros.notes import Note
 
-    for stamp_ns, event in drive.events(with_images):
+    for stamp_ns, event in drive.events(session.takes_images):
         if isinstance(event, Note):
             notes.add(event)
             continue
-        for output in handle(event):
+        for output in session.handle(event):
             if isinstance(output, Note):
                 notes.add(output)
             yield output

@@ -28,12 +28,14 @@ from rosbags.rosbag2 import (
 
 from mdps_ros.data import ros_messages
 from mdps_ros.data.errors import BagError
-from mdps_ros.data.recording import CameraModel, DepthFrame, MapAnchor, PoseTrack
+from mdps_ros.data.recording import CameraModel, ColourFrame, DepthFrame, MapAnchor, PoseTrack
 
 ODOMETRY_TOPIC = "/odom"
 TRUTH_TOPIC = "/ground_truth"
-IMAGE_TOPIC = "/camera/depth/image_rect"
-CAMERA_INFO_TOPIC = "/camera/depth/camera_info"
+DEPTH_TOPIC = "/camera/depth/image_rect"
+DEPTH_INFO_TOPIC = "/camera/depth/camera_info"
+COLOUR_TOPIC = "/camera/color/image_rect"
+COLOUR_INFO_TOPIC = "/camera/color/camera_info"
 STATIC_TF_TOPIC = "/tf_static"
 ANCHOR_TOPIC = "/map_anchor"
 
@@ -42,8 +44,10 @@ _TYPES = {
     ANCHOR_TOPIC: "sensor_msgs/msg/NavSatFix",
     ODOMETRY_TOPIC: "nav_msgs/msg/Odometry",
     TRUTH_TOPIC: "nav_msgs/msg/Odometry",
-    CAMERA_INFO_TOPIC: "sensor_msgs/msg/CameraInfo",
-    IMAGE_TOPIC: "sensor_msgs/msg/Image",
+    DEPTH_INFO_TOPIC: "sensor_msgs/msg/CameraInfo",
+    DEPTH_TOPIC: "sensor_msgs/msg/Image",
+    COLOUR_INFO_TOPIC: "sensor_msgs/msg/CameraInfo",
+    COLOUR_TOPIC: "sensor_msgs/msg/Image",
 }
 _LATCHED = (STATIC_TF_TOPIC, ANCHOR_TOPIC)
 
@@ -71,7 +75,7 @@ def write_drive(
     path: str | Path,
     odometry: PoseTrack,
     truth: PoseTrack | None,
-    images: Iterable[DepthFrame] = (),
+    images: Iterable[DepthFrame | ColourFrame] = (),
     *,
     camera: CameraModel | None = None,
     anchor: MapAnchor | None = None,
@@ -82,10 +86,10 @@ def write_drive(
 ) -> None:
     """Write a drive as a bag; images are taken from their iterator one by one.
 
-    Topics: /odom, /ground_truth, /camera/depth/image_rect, /camera/depth/camera_info, and
-    latched /tf_static (base <- camera) and /map_anchor (NavSatFix at the origin of the frame of
-    /ground_truth, so that the truth can be placed on a map with another origin). At equal
-    stamps odometry comes first, then truth, then intrinsics, then the image.
+    Topics: /odom, /ground_truth, image_rect and camera_info under /camera/depth or /camera/color
+    (as the images are), and latched /tf_static (base <- camera) and /map_anchor (NavSatFix at the
+    origin of the frame of /ground_truth, so that the truth can be placed on a map with another
+    origin). At equal stamps odometry comes first, then truth, then intrinsics, then the image.
 
     The bag is written beside its place and moved there when it is complete.
 
@@ -93,7 +97,7 @@ def write_drive(
         path: folder to make; it must not exist.
         odometry: T_odom_base over time.
         truth: T_map_base over time, or None.
-        images: depth images, stamps rising.
+        images: depth or colour images, stamps rising.
         camera: mounting of the camera for /tf_static; needed when there are images.
         anchor: where the map frame lies on Earth, or None when it lies nowhere.
         metadata: facts about the drive, kept as custom data of the bag (metadata.yaml).
@@ -193,20 +197,29 @@ def _poses(
 
 
 def _images(
-    images: Iterable[DepthFrame], camera: CameraModel | None, encoding: str, names: BagFrames
+    images: Iterable[DepthFrame | ColourFrame],
+    camera: CameraModel | None,
+    encoding: str,
+    names: BagFrames,
 ) -> Iterator[_Entry]:
-    for stamp, depth, lens in images:
+    for frame in images:
+        stamp, pixels, lens = frame
         if camera is None:
-            raise BagError("depth images without a camera; give the camera for /tf_static")
-        if depth.shape != (lens.height, lens.width):
+            raise BagError("images without a camera; give the camera for /tf_static")
+        if pixels.shape[:2] != (lens.height, lens.width):
             raise BagError(
-                f"depth image of {depth.shape} rows and columns, its camera says "
+                f"image of {pixels.shape[:2]} rows and columns, its camera says "
                 f"{(lens.height, lens.width)}; give the intrinsics of this image"
             )
         info = ros_messages.camera_info(stamp, names.camera, lens)
-        yield _Entry(stamp, 3, CAMERA_INFO_TOPIC, info)
-        image = ros_messages.depth_image(stamp, names.camera, depth, encoding)
-        yield _Entry(stamp, 3, IMAGE_TOPIC, image)
+        if isinstance(frame, DepthFrame):
+            yield _Entry(stamp, 3, DEPTH_INFO_TOPIC, info)
+            image = ros_messages.depth_image(stamp, names.camera, frame.depth, encoding)
+            yield _Entry(stamp, 3, DEPTH_TOPIC, image)
+        else:
+            yield _Entry(stamp, 3, COLOUR_INFO_TOPIC, info)
+            image = ros_messages.colour_image(stamp, names.camera, frame.rgb)
+            yield _Entry(stamp, 3, COLOUR_TOPIC, image)
 
 
 def _qos(latched: bool) -> Qos:

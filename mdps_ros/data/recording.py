@@ -92,6 +92,20 @@ class DepthFrame(NamedTuple):
     camera: CameraModel
 
 
+class ColourFrame(NamedTuple):
+    """One colour image.
+
+    Attributes:
+        stamp_ns: exposure time, ns.
+        rgb: (H, W, 3) uint8.
+        camera: the camera at that time; its size is that of the image.
+    """
+
+    stamp_ns: int
+    rgb: NDArray[np.uint8]
+    camera: CameraModel
+
+
 class MapAnchor(NamedTuple):
     """Where the frame of the ground truth lies on Earth.
 

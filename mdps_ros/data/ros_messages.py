@@ -92,7 +92,24 @@ def depth_image(stamp_ns: int, frame: str, depth: NDArray[np.float32], encoding:
         pixels = np.where(seen, np.round(depth * np.float32(1000)), 0).astype("<u2")
     else:
         pixels = depth.astype("<f4")
-    rows, columns = depth.shape
+    return _image(stamp_ns, frame, pixels, encoding)
+
+
+def colour_image(stamp_ns: int, frame: str, rgb: NDArray[np.uint8]) -> Any:
+    """sensor_msgs/Image, encoding rgb8.
+
+    Args:
+        stamp_ns: ns.
+        frame: optical frame.
+        rgb: (H, W, 3).
+    """
+    return _image(stamp_ns, frame, rgb, "rgb8")
+
+
+def _image(stamp_ns: int, frame: str, pixels: NDArray[Any], encoding: str) -> Any:
+    """sensor_msgs/Image of (H, W, ...) pixels without padding."""
+    rows, columns = pixels.shape[:2]
+    data = np.frombuffer(pixels.tobytes(), dtype=np.uint8)
     return _new(
         "sensor_msgs/msg/Image",
         header=header(stamp_ns, frame),
@@ -100,8 +117,8 @@ def depth_image(stamp_ns: int, frame: str, depth: NDArray[np.float32], encoding:
         width=columns,
         encoding=encoding,
         is_bigendian=0,
-        step=columns * pixels.itemsize,
-        data=np.frombuffer(pixels.tobytes(), dtype=np.uint8),
+        step=len(data) // rows,
+        data=data,
     )
 
 

@@ -18,8 +18,10 @@ from mdps_ros.data.ros_messages import TYPESTORE
 NAMES = {
     bag_writer.STATIC_TF_TOPIC: "/tf_static",
     bag_writer.ODOMETRY_TOPIC: "odom",
-    bag_writer.CAMERA_INFO_TOPIC: "camera_info",
-    bag_writer.IMAGE_TOPIC: "image",
+    bag_writer.DEPTH_INFO_TOPIC: "camera_info",
+    bag_writer.DEPTH_TOPIC: "image",
+    bag_writer.COLOUR_INFO_TOPIC: "camera_info",
+    bag_writer.COLOUR_TOPIC: "image",
     "/camera_info": "camera_info",
     "/image": "image",
 }

@@ -68,6 +68,11 @@ class Session:
         heading = (settings.start.heading, settings.start.heading_sd)
         self._heading = heading if settings.start.heading_known else None
 
+    @property
+    def takes_images(self) -> bool:
+        """Whether images of some kind are used."""
+        return self._cameras.any
+
     def handle(self, event: Event) -> tuple[Output, ...]:
         """Take one event in; answers are in the order in which they came about."""
         outputs: list[Output] = [*self._pending_notes]

@@ -35,6 +35,17 @@ def test_usual_names_are_found_and_truth_is_not_taken_for_odometry(tmp_path):
     assert topics.truth == "/ground_truth"
 
 
+def test_of_two_usual_images_the_colour_one_is_taken(tmp_path):
+    names = {"/odom": ODOMETRY}
+    for kind in ("depth", "color"):
+        names |= {f"/camera/{kind}/image_rect": IMAGE, f"/camera/{kind}/camera_info": INFO}
+    topics = choose_topics(bag_with(names, tmp_path))
+    assert topics.image == "/camera/color/image_rect"
+    assert topics.camera_info == "/camera/color/camera_info"
+    named = choose_topics(bag_with(names, tmp_path), image="/camera/depth/image_rect")
+    assert named.camera_info == "/camera/depth/camera_info"
+
+
 def test_only_topic_of_a_type_is_found_by_its_type(tmp_path):
     names = {"/wheels": ODOMETRY, "/front/depth": IMAGE, "/front/camera_info": INFO}
     topics = choose_topics(bag_with(names, tmp_path))

@@ -8,7 +8,7 @@ import pytest
 from mdps_ros.data.bag import open_bag
 from mdps_ros.data.bag_writer import write_drive
 from mdps_ros.data.errors import BagError
-from mdps_ros.data.recording import Camera, DepthFrame, MapAnchor, PoseTrack, twist_of
+from mdps_ros.data.recording import Camera, ColourFrame, DepthFrame, MapAnchor, PoseTrack, twist_of
 
 START = 1_700_000_000_123_456_789
 T_BASE_CAMERA = np.array([[0.0, 0, 1, 1.5], [-1, 0, 0, 0.2], [0, -1, 0, 1.6], [0, 0, 0, 1]])
@@ -129,6 +129,21 @@ def test_depth_beyond_what_millimetres_can_say_becomes_no_depth(tmp_path):
     write_drive(path, track(3, 10, 0), None, [DepthFrame(START, depth, CAMERA)], camera=CAMERA)
     (image,) = open_bag(path).messages(["/camera/depth/image_rect"])
     assert not image.message.data.any()
+
+
+def test_colour_images_keep_every_byte_under_their_own_topics(tmp_path):
+    rgb = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    camera = Camera(width=6, height=4, fx=8, fy=8, cx=2.5, cy=1.5, T_base_camera=np.eye(4))
+    path = tmp_path / "colour"
+    odometry = track(11, 50_000_000, 0)
+    frame = ColourFrame(int(odometry.stamps_ns[3]), rgb, camera)
+    write_drive(path, odometry, None, [frame], camera=camera)
+    bag = open_bag(path)
+    (image,) = bag.messages(["/camera/color/image_rect"])
+    assert image.message.encoding == "rgb8"
+    np.testing.assert_array_equal(image.message.data.reshape(4, 6, 3), rgb)
+    assert bag.counts["/camera/color/camera_info"] == 1
+    assert "/camera/depth/image_rect" not in bag.topics
 
 
 def test_messages_come_in_time_order_with_odometry_before_the_image(bag_path):

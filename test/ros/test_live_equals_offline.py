@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mdps_ros.data.bag import open_bag
-from mdps_ros.data.bag_writer import CAMERA_INFO_TOPIC, IMAGE_TOPIC, ODOMETRY_TOPIC
+from mdps_ros.data.bag_writer import DEPTH_INFO_TOPIC, DEPTH_TOPIC, ODOMETRY_TOPIC
 from mdps_ros.maps import load_map
 from mdps_ros.notes import Note
 from mdps_ros.runtime import messages
@@ -41,9 +41,9 @@ def offline(bag: Path, town: Path, seed: int) -> list[Row]:
                 matrix = messages.transform_matrix(transform.transform)
                 assert matrix is not None
                 found[transform.child_frame_id] = matrix
-        elif topic == CAMERA_INFO_TOPIC:
+        elif topic == DEPTH_INFO_TOPIC:
             assert inputs.camera_info(message) == ()
-        elif topic == IMAGE_TOPIC:
+        elif topic == DEPTH_TOPIC:
             event = inputs.image(message)
         elif topic == ODOMETRY_TOPIC:
             event = messages.odometry_event(message)
