@@ -105,8 +105,8 @@ def propagate(
     pose, calibration, quality, factor, map_offset = state
     joint = _joint_factor(factor, control, settings).to(pose)  # (B, 2, 7, 7)
     noise = torch.randn(pose.shape, generator=generator, device=pose.device, dtype=pose.dtype)
-    drawn = _by_quality(joint[..., :3], noise, quality)  # (B, N, 7): error of m, change of z
-    error = calibration @ _observe(control).to(pose).mT + drawn[..., :3]
+    drawn = by_quality(joint[..., :3], noise, quality)  # (B, N, 7): error of m, change of z
+    error = calibration @ coupling(control).to(pose).mT + drawn[..., :3]
     motion = control.increment.to(pose)[:, None, :] + error
     cos, sin = torch.cos(pose[..., 2]), torch.sin(pose[..., 2])
     forward, leftward, turn = motion.unbind(-1)
@@ -118,17 +118,17 @@ def propagate(
         ),
         -1,
     )
-    decay = _decay(control, settings).to(pose)
+    kept = decay(control, settings).to(pose)
     return VehicleState(
         pose=moved,
-        calibration=calibration * decay[:, None, :] + drawn[..., 3:],
-        quality=_redraw(quality, control, settings, generator),
+        calibration=calibration * kept[:, None, :] + drawn[..., 3:],
+        quality=redraw_quality(quality, control, settings, generator),
         factor=joint[..., 3:, 3:],
         map_offset=map_offset,
     )
 
 
-def _redraw(
+def redraw_quality(
     quality: Int[Tensor, "B N"],
     control: Control,
     settings: MotionSettings,
@@ -141,9 +141,9 @@ def _redraw(
     return torch.where(chance[0] < rate[:, None], drawn, quality)
 
 
-def _by_quality(
-    gain: Float[Tensor, "B 2 7 3"], noise: Float[Tensor, "B N 3"], quality: Int[Tensor, "B N"]
-) -> Float[Tensor, "B N 7"]:
+def by_quality(
+    gain: Float[Tensor, "B 2 K 3"], noise: Float[Tensor, "B N 3"], quality: Int[Tensor, "B N"]
+) -> Float[Tensor, "B N K"]:
     """Each particle's noise through the gain of its quality."""
     good, weak = noise @ gain[:, 0].mT, noise @ gain[:, 1].mT
     return torch.where(quality[..., None] == 0, good, weak)
@@ -162,7 +162,7 @@ def calibration_moments(
     return mean, (spread + within).sqrt()
 
 
-def _observe(control: Control) -> Float[Tensor, "B 3 4"]:
+def coupling(control: Control) -> Float[Tensor, "B 3 4"]:
     """C: how the calibration enters the body-frame increment."""
     forward, left, _ = control.increment.double().unbind(-1)
     dt = control.dt.double()
@@ -176,7 +176,7 @@ def _observe(control: Control) -> Float[Tensor, "B 3 4"]:
     return torch.stack(rows, -1).reshape(-1, 3, 4)
 
 
-def _decay(control: Control, settings: MotionSettings) -> Float[Tensor, "B 4"]:
+def decay(control: Control, settings: MotionSettings) -> Float[Tensor, "B 4"]:
     """Diagonal of A: scale and bias walk; slip decays with time, wander with distance."""
     slip = torch.exp(-control.dt.double() / settings.slip_time)
     wander = torch.exp(-control.distance.double() / settings.wander_distance)
@@ -184,19 +184,22 @@ def _decay(control: Control, settings: MotionSettings) -> Float[Tensor, "B 4"]:
     return torch.stack((one, one, slip, wander), -1)
 
 
+def pose_noise(control: Control, settings: MotionSettings) -> Float[Tensor, "B 3"]:
+    """Standard deviations of w, the part of m that no calibration explains: m, m, rad."""
+    along, time = control.distance.double().sqrt(), control.dt.double().sqrt()
+    yaw = torch.hypot(settings.yaw_noise * along, settings.yaw_noise_time * time)
+    sds = (settings.forward_noise * along, settings.lateral_noise * along, yaw)
+    return torch.stack(sds, -1).clamp_min(LEAST_NOISE)
+
+
 def _joint_factor(
     factor: Float[Tensor, "B 2 4 4"], control: Control, settings: MotionSettings
 ) -> Float[Tensor, "B 2 7 7"]:
     """Lower factors of the joint covariance of (m, z'), in float64: one array per quality."""
     shared = factor.double()
-    distance, dt = control.distance.double(), control.dt.double()
-    along, time = distance.sqrt(), dt.sqrt()
-    yaw = torch.hypot(settings.yaw_noise * along, settings.yaw_noise_time * time)
-    pose_noise = torch.stack(
-        (settings.forward_noise * along, settings.lateral_noise * along, yaw), -1
-    ).clamp_min(LEAST_NOISE)
-    decay = _decay(control, settings)
-    slip, wander = ((1 - decay[:, 2:] ** 2).sqrt()).unbind(-1)
+    time = control.dt.double().sqrt()
+    kept = decay(control, settings)
+    slip, wander = ((1 - kept[:, 2:] ** 2).sqrt()).unbind(-1)
     steady = (settings.scale_walk * time, settings.yaw_bias_walk * time, settings.slip_sd * slip)
     walk = torch.stack(
         [
@@ -206,8 +209,8 @@ def _joint_factor(
         1,
     )
     array = shared.new_zeros((*shared.shape[:2], 7, 11))
-    array[..., :3, :4] = _observe(control)[:, None] @ shared
-    array[..., :3, 4:7] = torch.diag_embed(pose_noise)[:, None]
-    array[..., 3:, :4] = decay[:, None, :, None] * shared
+    array[..., :3, :4] = coupling(control)[:, None] @ shared
+    array[..., :3, 4:7] = torch.diag_embed(pose_noise(control, settings))[:, None]
+    array[..., 3:, :4] = kept[:, None, :, None] * shared
     array[..., 3:, 7:] = torch.diag_embed(walk)
     return tria(array)

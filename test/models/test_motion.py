@@ -174,12 +174,12 @@ def test_motion_without_noise_of_its_own_equals_kalman(monkeypatch: pytest.Monke
 
 
 def test_wrong_sign_of_the_bias_coupling_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = motion._observe
+    right = motion.coupling
 
     def flipped(given: Control) -> Tensor:
         return right(given) * torch.tensor([1.0, -1.0, 1.0, 1.0], dtype=F64)
 
-    monkeypatch.setattr(motion, "_observe", flipped)
+    monkeypatch.setattr(motion, "coupling", flipped)
     check_conditioning(MOVING, bias_sign=1.0)
     with pytest.raises(AssertionError):
         check_conditioning(MOVING)
