@@ -47,16 +47,26 @@ class Score(NamedTuple):
     median_lateral_m: float | None
     median_longitudinal_m: float | None
     median_heading_deg: float | None
+    recall_at_1m: float | None
     recall_at_2m: float | None
+    recall_at_3m: float | None
     recall_at_5m: float | None
+    recall_at_10m: float | None
+    heading_recall_at_1deg: float | None
+    heading_recall_at_2deg: float | None
+    heading_recall_at_3deg: float | None
+    heading_recall_at_5deg: float | None
     consistent_share: float | None
     wrong_claim_share: float
+    longest_wrong_claim_m: float
     claim_share: float
     frames: int
 
 
-AFTER_CONVERGENCE = Score._fields[1:10]
+AFTER_CONVERGENCE = Score._fields[1 : Score._fields.index("wrong_claim_share")]
 """Names of the fields of Score that need convergence."""
+RECALL_RADII_M = (1, 2, 3, 5, 10)
+RECALL_ANGLES_DEG = (1, 2, 3, 5)
 
 
 def wrap(angle_rad: Floats) -> Floats:
@@ -128,20 +138,28 @@ def wrong_claim_share(position_error_m: Floats, top_mass: Floats) -> float:
     return float(np.mean(position_error_m[claims] > CLAIM_RADIUS_M))
 
 
+def longest_wrong_claim_m(travelled: Floats, position_error_m: Floats, top_mass: Floats) -> float:
+    """Longest travel (m) from the first to the last frame of an unbroken streak of wrong claims."""
+    wrong = (top_mass >= CLAIM_MASS) & (position_error_m > CLAIM_RADIUS_M)
+    edges = np.diff(np.concatenate([[0], wrong.astype(np.int8), [0]]))
+    first, last = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
+    return float(np.max(travelled[last] - travelled[first], initial=0.0))
+
+
 def claim_share(top_mass: Floats) -> float:
     """Share of the (T,) frames that claim a pose."""
     return float(np.mean(top_mass >= CLAIM_MASS))
 
 
-def recall_at(position_error_m: Floats, radius_m: float) -> float:
-    """Share of the frames within `radius_m` of the truth.
+def recall_at(error: Floats, limit: float) -> float:
+    """Share of the frames whose error is within a limit.
 
     Args:
-        position_error_m: (T,), or (T, K) of K hypotheses, of which the nearest counts; NaN for
-            one that was not found.
-        radius_m: Metres.
+        error: (T,), or (T, K) of K hypotheses, of which the nearest counts; NaN for one that was
+            not found.
+        limit: In the unit of `error`.
     """
-    near = position_error_m <= radius_m
+    near = error <= limit
     return float(np.mean(near.reshape(len(near), -1).any(axis=1)))
 
 
@@ -196,6 +214,7 @@ def score(
         converged_after_m=start,
         **{name: after.get(name) for name in AFTER_CONVERGENCE},
         wrong_claim_share=wrong_claim_share(error.position_m, top_mass),
+        longest_wrong_claim_m=longest_wrong_claim_m(travelled, error.position_m, top_mass),
         claim_share=claim_share(top_mass),
         frames=len(travelled),
     )
@@ -204,14 +223,16 @@ def score(
 def _after(error: Errors, nees_value: Floats, frames: NDArray[np.bool_]) -> dict[str, float]:
     """The statistics over the chosen (T,) frames."""
     position = error.position_m[frames]
+    heading_deg = np.degrees(np.abs(error.heading_rad[frames]))
+    recalls = {f"recall_at_{r}m": recall_at(position, r) for r in RECALL_RADII_M}
+    recalls |= {f"heading_recall_at_{a}deg": recall_at(heading_deg, a) for a in RECALL_ANGLES_DEG}
     return {
         "median_error_m": float(np.median(position)),
         "mean_error_m": float(np.mean(position)),
         "p95_error_m": float(np.percentile(position, 95)),
         "median_lateral_m": float(np.median(np.abs(error.lateral_m[frames]))),
         "median_longitudinal_m": float(np.median(np.abs(error.longitudinal_m[frames]))),
-        "median_heading_deg": float(np.degrees(np.median(np.abs(error.heading_rad[frames])))),
-        "recall_at_2m": recall_at(position, 2.0),
-        "recall_at_5m": recall_at(position, 5.0),
+        "median_heading_deg": float(np.median(heading_deg)),
+        **recalls,
         "consistent_share": float(np.mean(nees_value[frames] <= NEES_95)),
     }

@@ -123,6 +123,15 @@ def test_wrong_claims_are_counted_over_claiming_frames_only():
     assert metrics.claim_share(mass) == pytest.approx(0.8)
 
 
+def test_longest_wrong_claim_is_the_longest_unbroken_streak():
+    travelled = np.arange(10) * 3.0
+    error = np.array([9.0, 9, 1, 9, 9, 9, 9, 1, 9, 9])
+    mass = np.array([0.95, 0.95, 0.95, 0.95, 0.95, 0.95, 0.5, 0.95, 0.95, 0.95])
+    assert metrics.longest_wrong_claim_m(travelled, error, mass) == 6.0
+    assert metrics.longest_wrong_claim_m(travelled, np.zeros(10), mass) == 0.0
+    assert metrics.longest_wrong_claim_m(travelled, np.full(10, 9.0), np.ones(10)) == 27.0
+
+
 def test_run_that_claims_nothing_has_no_wrong_claims():
     mass = np.full(3, 0.5)
     assert metrics.wrong_claim_share(np.full(3, 99.0), mass) == 0.0
@@ -188,6 +197,8 @@ def test_score_takes_its_statistics_after_convergence():
     assert score.median_longitudinal_m == 0.0
     assert score.recall_at_2m == pytest.approx(150 / 201)
     assert score.recall_at_5m == 1.0
+    assert score.recall_at_1m == pytest.approx(150 / 201)
+    assert score.heading_recall_at_1deg == 1.0
     assert score.consistent_share == pytest.approx(150 / 201)
     assert score.wrong_claim_share == pytest.approx(100 / 301)
     assert score.frames == 301
