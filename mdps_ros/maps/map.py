@@ -16,6 +16,7 @@ from mdps_ros.core.mapdata import (
     RoadNetwork,
     Streetscape,
 )
+from mdps_ros.maps.drawing import feature_layers
 from mdps_ros.maps.errors import MapError
 from mdps_ros.maps.geodesy import GeoAnchor
 
@@ -196,6 +197,39 @@ class Map:
         tile = self._cells.rasterise(bounds, resolution)
         self._clear_outside(tile)
         return tile
+
+    def with_features(
+        self,
+        *,
+        id: str,
+        name: str,
+        roads: RoadNetwork,
+        buildings: tuple[Building, ...],
+        streetscape: Streetscape,
+    ) -> Map:
+        """A map of the same place, frame and extent with other features, drawn anew.
+
+        Args:
+            id: content hash of the new map.
+            name: for people.
+            roads: drivable centrelines.
+            buildings: footprints; the share of unknown heights is taken to be this map's.
+            streetscape: the rest, roads that are seen included.
+        """
+        share = self._unknown_heights / max(len(self._buildings), 1)
+        return Map(
+            id=id,
+            name=name,
+            anchor=self._anchor,
+            bounds=self._bounds,
+            roads=roads,
+            buildings=buildings,
+            unknown_heights=round(share * len(buildings)),
+            streetscape=streetscape,
+            cells=feature_layers(buildings, streetscape),
+            resolution=self._resolution,
+            cache_bytes=self._cache_bytes,
+        )
 
     def _clear_outside(self, tile: RasterTile) -> None:
         """Zero the cells whose centre lies beyond the map's bounds."""
