@@ -72,6 +72,12 @@ class FilterSettings:
     ess_fraction: float = setting(
         0.5, "Resample when the effective sample size falls below this share.", low=0.0, high=1.0
     )
+    tempering_size: float = setting(
+        100.0,
+        "Effective particles that an image must leave; a sharper one is taken in parts.",
+        low=1.0,
+        high=100_000.0,
+    )
     bandwidth_position: float = setting(
         0.2, "Gaussian kernel of the resampling mixture.", unit="m", low=0.0, high=10.0
     )

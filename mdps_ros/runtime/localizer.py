@@ -15,6 +15,7 @@ from mdps_ros.core.adaptive import KldCount
 from mdps_ros.core.cells import PoseGrid
 from mdps_ros.core.kernels import pose_kernel
 from mdps_ros.core.resampling import EssTriggered, MixtureResampler
+from mdps_ros.core.tempering import bearable_share
 from mdps_ros.core.types import Belief, StepInputs
 from mdps_ros.core.weights import effective_size
 from mdps_ros.maps import Map, MapError
@@ -29,6 +30,7 @@ from mdps_ros.runtime.outputs import Mode, ParticleSnapshot
 from mdps_ros.settings import MapErrorSettings, Settings
 
 QUANTILE = 2.326  # the KLD bound holds with a probability of 99 %
+PARTS = 8  # in which an image may be taken
 
 
 class Motion(NamedTuple):
@@ -82,7 +84,8 @@ class Localizer:
         self._fraction = filter_.ess_fraction
         position, yaw = filter_.bandwidth_position, filter_.bandwidth_yaw
         kernel = pose_kernel(torch.tensor([position, position, yaw**2], device=device))
-        self._resampler = EssTriggered(MixtureResampler(kernel), self._fraction)
+        self._mixture = MixtureResampler(kernel)
+        self._resampler = EssTriggered(self._mixture, self._fraction)
         self._counter = KldCount(
             PoseGrid(filter_.kld_bin, filter_.kld_bin_yaw),
             filter_.kld_error,
@@ -142,9 +145,9 @@ class Localizer:
         if self._roads is not None and looks > 0:
             belief = self._weigh_by_road(belief, mapped, looks, motion.distance)
             names.append("road")
-        score = look.log_likelihood(mapped) if look is not None else None
-        if look is not None and score is not None:
-            belief, _ = filtering.update(belief, share * score, self._model)
+        weighed = None if look is None else self._weigh_by_look(belief, look, share)
+        if look is not None and weighed is not None:
+            belief = weighed
             names.append(look.name)
         self._belief = belief
         return tuple(names)
@@ -204,6 +207,28 @@ class Localizer:
         if float(effective_size(belief.log_weights)[0]) >= present * self._fraction:
             return present
         return min(self._counter(belief.state.pose, belief.log_weights), self._most)
+
+    def _weigh_by_look(self, belief: Belief, look: Look, share: float) -> Belief | None:
+        """Weigh by an image, in parts with fresh draws between them where it is too sharp at once.
+
+        None where the model cannot score this cloud. What is left of the share after PARTS parts
+        is dropped: too little evidence is safer than a starved cloud.
+        """
+        least = self._settings.filter.tempering_size
+        for part in range(PARTS):
+            score = look.log_likelihood(on_map(belief.state))
+            if score is None:
+                return None if part == 0 else belief
+            borne = float(bearable_share(belief.log_weights, score, share, least)[0])
+            belief, _ = filtering.update(belief, borne * score, self._model)
+            share -= borne
+            if share <= 0.0 or part == PARTS - 1:
+                return belief
+            count = min(self._counter(belief.state.pose, belief.log_weights), self._most)
+            state, log_weights = belief
+            drawn = self._mixture(state, log_weights, count, self._generator)
+            belief = Belief(drawn.state, drawn.log_weights)
+        return belief
 
     def _weigh_by_road(
         self, belief: Belief, mapped: Tensor, looks: float, distance: float

@@ -88,6 +88,25 @@ def test_a_start_at_a_pose_is_summarised_as_that_pose(town) -> None:
     assert summary.scale == pytest.approx((0.0, 0.03), abs=1e-5)
 
 
+def test_a_sharp_look_is_taken_in_parts_and_starves_no_cloud(town) -> None:
+    """A cloud of 1 m standard deviation meets a likelihood of 5 cm, 2 m from its middle."""
+    place = torch.tensor([-138.0, 20.0])
+
+    def sharp(poses: torch.Tensor) -> torch.Tensor:
+        return -0.5 * ((poses[..., :2] - place) / 0.05).square().sum(-1)
+
+    look = Look("sharp", sharp, decorrelation=1.0)
+    sizes = {}
+    for least in (1.0, 100.0):
+        made = started(town, filter__tempering_size=least, map_error__sd=0.0)
+        made.advance(STILL, look)
+        summary = made.summary()
+        sizes[least] = summary.effective_particles
+        assert np.hypot(*(summary.T_map_base[:2] - place.numpy())) < 0.5
+    assert sizes[100.0] > 50.0
+    assert sizes[1.0] < 10.0
+
+
 def test_the_whole_belief_has_a_wider_covariance_than_its_modes(town) -> None:
     made = localizer(town, estimate__mode_radius=5.0)
     made.start(made.global_prior(None))
