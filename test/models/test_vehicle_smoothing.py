@@ -1,0 +1,160 @@
+"""Two vehicle filters meet: against the exact smoother of a straight drive, and broken variants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mdps_ros.core.mdps import FilterRecord
+from mdps_ros.core.types import Belief
+from mdps_ros.core.weights import DegenerateWeightsError
+from mdps_ros.models import vehicle_smoothing
+from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine
+
+from .straight_drive import KERNEL, OFFSET, STEPS, backward, exact, forward, look
+
+FORWARD, BACKWARD, COUNT = 1500, 600, 200
+TIMES = (0, 4, 8, STEPS - 2)
+BIAS_FREE = [0, 2, 3]  # scale error, slip, scale wander
+MAPPED = np.array([[1, 0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0, 1]])  # pose and offset
+
+
+@pytest.fixture(scope="module")
+def ahead() -> list[FilterRecord]:
+    return forward(FORWARD, 11)
+
+
+@pytest.fixture(scope="module")
+def behind(ahead: list[FilterRecord]) -> list[Belief]:
+    return backward(ahead, BACKWARD, 12)
+
+
+def smooth(past: Belief, future: Belief, t: int) -> SmoothedVehicle:
+    generator = torch.Generator().manual_seed(13 + t)
+    return combine(past, future, KERNEL, OFFSET, look(t), 0.0, COUNT, generator)
+
+
+def predicted(record: FilterRecord) -> Belief:
+    return Belief(record.state, record.predicted_log_weights)
+
+
+def check_exact(past: list[Belief], future: list[Belief]) -> None:
+    """Means to 0.3 exact deviations, variances to a fifth over the times; averages over rows."""
+    means, covariances = exact()
+    off, ratio = [], []
+    for t in TIMES:
+        found = smooth(past[t], future[t], t)
+        mapped = found.pose[..., :2] + found.map_offset
+        parts = (found.pose[..., :2], found.calibration[..., BIAS_FREE], found.map_offset, mapped)
+        values, weights = torch.cat(parts, -1).double(), found.log_weights.double().exp()[..., None]
+        mean = (weights * values).sum(1)
+        variance = (weights * (values - mean[:, None]).square()).sum(1).mean(0).numpy()
+        whole = np.vstack((np.eye(7), MAPPED))
+        expected = np.diag(whole @ covariances[t] @ whole.T)
+        off.append((mean.mean(0).numpy() - whole @ means[t]) / np.sqrt(expected))
+        ratio.append(variance / expected)
+    assert (np.abs(off) < 0.3).all(), np.round(off, 2)
+    # kernels of 0.08 m widen what is 0.4 m wide
+    assert (np.abs(np.mean(ratio, 0) - 1.05) < 0.15).all(), np.round(ratio, 2)
+
+
+def test_smoothed_belief_of_a_straight_drive_is_exact(ahead, behind) -> None:
+    check_exact([predicted(record) for record in ahead], behind)
+
+
+def test_the_filter_alone_is_not_the_smoother(ahead) -> None:
+    means, covariances = exact()
+    record = ahead[4]
+    weights = record.log_weights.exp()[..., None]
+    pose = record.state.pose[..., :2]
+    mean = (weights * pose).sum(1)
+    variance = (weights * (pose - mean[:, None]).square()).sum(1).mean(0).numpy()
+    assert (variance > 1.2 * np.diag(covariances[4])[:2]).all()
+    assert np.abs(mean.mean(0).numpy() - means[4, :2]).max() > 0.1
+
+
+def changed(future: list[Belief], change: Callable[[Belief], Belief]) -> list[Belief]:
+    return [change(belief) for belief in future]
+
+
+def without_start(belief: Belief) -> Belief:
+    return belief._replace(
+        state=belief.state._replace(log_start=torch.zeros_like(belief.state.log_start))
+    )
+
+
+def with_flat_prior(belief: Belief) -> Belief:
+    """As if gamma had never been there, or need not be divided out."""
+    prior = belief.state.prior
+    return belief._replace(state=belief.state._replace(prior=prior._replace(sd=1e3 * prior.sd)))
+
+
+@pytest.mark.parametrize("change", [without_start, with_flat_prior])
+def test_an_artificial_prior_that_stays_in_counts_twice(ahead, behind, change) -> None:
+    with pytest.raises(AssertionError):
+        check_exact([predicted(record) for record in ahead], changed(behind, change))
+
+
+def test_updated_weights_count_the_measurement_twice(ahead, behind) -> None:
+    past = [Belief(record.state, record.log_weights) for record in ahead]
+    with pytest.raises(AssertionError):
+        check_exact(past, behind)
+
+
+def test_poses_alone_do_not_tell_the_map_from_the_vehicle(
+    ahead, behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The paper's combination, blind to what both filters know of the offset."""
+    right = vehicle_smoothing._log_pairs
+    monkeypatch.setattr(
+        vehicle_smoothing, "_log_pairs", lambda *given: torch.zeros_like(right(*given))
+    )
+    with pytest.raises(AssertionError):
+        check_exact([predicted(record) for record in ahead], behind)
+
+
+def test_without_a_look_the_two_filters_alone_decide(ahead, behind) -> None:
+    """Weighing by a look later is weighing by it at once."""
+    past, future = predicted(ahead[4]), behind[4]
+    with_look, without = (
+        combine(past, future, KERNEL, OFFSET, given, 0.0, COUNT, torch.Generator().manual_seed(3))
+        for given in (look(4), None)
+    )
+    score = look(4)(without.pose + torch.nn.functional.pad(without.map_offset, (0, 1)))
+    expected = torch.log_softmax(without.log_weights + score, -1)
+    torch.testing.assert_close(with_look.log_weights, expected, atol=1e-3, rtol=1e-3)
+    silent = combine(
+        past, future, KERNEL, OFFSET, lambda _: None, 0.0, COUNT, torch.Generator().manual_seed(3)
+    )
+    assert torch.equal(silent.log_weights, without.log_weights)
+
+
+def test_particles_of_different_qualities_do_not_meet(ahead, behind) -> None:
+    past, future = predicted(ahead[4]), behind[4]
+    weak = future.state._replace(quality=torch.ones_like(future.state.quality))
+    generator = torch.Generator().manual_seed(4)
+    with pytest.raises(DegenerateWeightsError):
+        combine(past, future._replace(state=weak), KERNEL, OFFSET, None, 0.4, COUNT, generator)
+
+
+def test_filters_that_drift_apart_overlap_less(ahead, behind) -> None:
+    past, future = predicted(ahead[4]), behind[4]
+    together = smooth(past, future, 4)
+    shift: Tensor = future.state.pose + torch.tensor([2.5, 0.0, 0.0])
+    apart = smooth(past, future._replace(state=future.state._replace(pose=shift)), 4)
+    assert (apart.log_overlap < together.log_overlap - 2.0).all()
+    assert torch.isfinite(apart.log_weights).any()
+
+
+def test_equal_generators_give_equal_beliefs_and_leave_the_inputs(ahead, behind) -> None:
+    past, future = predicted(ahead[4]), behind[4]
+    copies = [leaf.clone() for leaf in (*past.state, *future.state[:5])]
+    first, second = smooth(past, future, 4), smooth(past, future, 4)
+    for one, other in zip(first, second, strict=True):
+        assert torch.equal(one, other)
+    for leaf, copy in zip((*past.state, *future.state[:5]), copies, strict=True):
+        assert torch.equal(leaf, copy)
