@@ -12,7 +12,10 @@ import torch
 from mdps_ros.training.errors import TrainingError
 from mdps_ros.training.task import Task
 
-TASKS: dict[str, str] = {"bearings": "mdps_ros.training.bearings:build"}
+TASKS: dict[str, str] = {
+    "bearings": "mdps_ros.training.bearings:build",
+    "camera": "mdps_ros.training.camera_task:build",
+}
 """Name -> "module:function"; the function is a `TaskBuilder`."""
 
 TaskBuilder: TypeAlias = Callable[[int, int, Mapping[str, Any], torch.device], Task]

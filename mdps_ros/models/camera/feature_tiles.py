@@ -1,0 +1,183 @@
+"""Encoded map under the cloud, in one tensor of bounded size.
+
+Tiles are encoded when they are first asked for, with a margin as wide as the encoder looks, so
+that a tile's features are those of the whole map's encoding. A cell of the store is half a metre:
+the nearest one is then as good as interpolation between cells of a metre, at a quarter of the
+reads.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float16, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from mdps_ros.core.mapdata import Bounds, TileSource
+from mdps_ros.models.camera.networks import CHANNELS, MapEncoder
+from mdps_ros.models.camera.raster import LEVELS, metre_layers
+
+SIDE = 64  # m, of a tile
+MARGIN = 24  # m around a tile that its features may depend on; even, for the encoder's stride
+FINER = 2  # cells of the store per metre
+CELLS = SIDE * FINER  # along a tile's side
+BYTES = CELLS * CELLS * CHANNELS * 2  # of a tile
+
+
+class FeatureTiles:
+    """Map features in slots, and the table that says which tile lies in which slot.
+
+    Slot 0 is ground without anything on it: the world outside of the map. The least recently
+    needed tiles give way. What a cell holds never depends on what was asked before.
+    """
+
+    def __init__(
+        self, tiles: TileSource, encoder: MapEncoder, megabytes: float, device: torch.device
+    ) -> None:
+        """An empty store.
+
+        Args:
+            tiles: the map.
+            encoder: in eval mode, on the device.
+            megabytes: bound of the features' memory, MB.
+            device: where the features live.
+        """
+        self._tiles = tiles
+        self._encoder = encoder
+        self._device = device
+        self.capacity = max(1, int(megabytes * 1e6) // BYTES)
+        # The margin around the map sees the map; one more ring is ground without anything.
+        self._ring = int(np.ceil(MARGIN / SIDE)) + 1
+        self._columns = int(np.ceil(tiles.bounds.width / SIDE)) + 2 * self._ring
+        self._rows = int(np.ceil(tiles.bounds.height / SIDE)) + 2 * self._ring
+        self._slot_of: OrderedDict[int, int] = OrderedDict()
+        nothing = torch.zeros((1, encoder.layers, SIDE, SIDE), device=device)
+        empty = self._encode(nothing)[:, CELLS // 2, CELLS // 2]
+        self._features = empty.expand(1, CELLS * CELLS, CHANNELS).half().contiguous()
+        self._table = torch.zeros(self._rows * self._columns, dtype=torch.int32, device=device)
+
+    @property
+    def held(self) -> int:
+        """Tiles in the store now."""
+        return len(self._slot_of)
+
+    def hold(self, xy: Float[Tensor, "M 2"], reach: float) -> bool:
+        """Make sure that all map within `reach` metres (per axis) of the positions is held.
+
+        Args:
+            xy: m in the map frame.
+            reach: m.
+
+        Returns:
+            False, and nothing changes, when that is more than the store may hold.
+        """
+        needed = self._tiles_around(xy, reach)
+        if len(needed) > self.capacity:
+            return False
+        missing = []
+        for number in needed:
+            if number in self._slot_of:
+                self._slot_of.move_to_end(number)
+            else:
+                missing.append(number)
+        if missing:
+            self._fill(missing)
+        return True
+
+    def rows_at(
+        self, poses: Float[Tensor, "M 3"], cells: Float[Tensor, "P 2"]
+    ) -> Int[Tensor, "M P"]:
+        """Row of the store for each cell of each pose; call `hold` before.
+
+        Args:
+            poses: x m, y m, yaw rad in the map frame.
+            cells: m forward and left of the poses.
+
+        Returns:
+            What `at` takes.
+        """
+        bounds, ring = self._tiles.bounds, self._ring * CELLS
+        # From the corner: float32 then resolves a hundredth of a cell 30 km away.
+        x = ((poses[:, :1] - bounds.min_x) * FINER + ring).float()
+        y = ((poses[:, 1:2] - bounds.min_y) * FINER + ring).float()
+        cos, sin = torch.cos(poses[:, 2]).float(), torch.sin(poses[:, 2]).float()
+        cell = (cells * FINER).float().T
+        column = torch.addmm(x, torch.stack([cos, -sin], 1), cell)
+        row = torch.addmm(y, torch.stack([sin, cos], 1), cell)
+        column = column.clamp_(0, self._columns * CELLS - 1).int()
+        row = row.clamp_(0, self._rows * CELLS - 1).int()
+        bits = CELLS.bit_length() - 1
+        tile = (row >> bits).mul_(self._columns).add_(column >> bits)
+        start = self._table.index_select(0, tile.flatten()).view(tile.shape)
+        within = row.bitwise_and_(CELLS - 1).mul_(CELLS).add_(column.bitwise_and_(CELLS - 1))
+        return within.add_(start)
+
+    def at(self, rows: Int[Tensor, "M P"]) -> Float16[Tensor, "M P C"]:
+        """Features of cells.
+
+        Args:
+            rows: of `rows_at`.
+        """
+        # Eight float16 are one number of 16 bytes: torch picks numbers faster than rows.
+        packed = self._features.view(torch.complex128).flatten()
+        return packed.index_select(0, rows.flatten()).view(torch.float16).view(*rows.shape, -1)
+
+    def _tiles_around(self, xy: Float[Tensor, "M 2"], reach: float) -> list[int]:
+        """Numbers of the tiles touched by the squares about the positions, rising."""
+        corner = xy.new_tensor([self._tiles.bounds.min_x, self._tiles.bounds.min_y])
+        position = (xy - corner) / SIDE + self._ring
+        # Steps of at most one tile cannot jump over a tile.
+        count = 2 * int(np.ceil(reach / SIDE)) + 1
+        steps = torch.linspace(-reach, reach, count).to(position) / SIDE
+        wanted = torch.zeros((self._rows, self._columns), dtype=torch.bool, device=xy.device)
+        column = (position[:, :1] + steps).floor().clamp_(0, self._columns - 1).long()
+        row = (position[:, 1:] + steps).floor().clamp_(0, self._rows - 1).long()
+        wanted[row[:, :, None], column[:, None, :]] = True
+        found: list[int] = _inside(wanted).flatten().nonzero().flatten().tolist()
+        return found
+
+    def _fill(self, missing: list[int]) -> None:
+        slots = self._claim_slots(len(missing))
+        for number, slot in zip(missing, slots, strict=True):
+            row, column = divmod(number, self._columns)
+            x = self._tiles.bounds.min_x + (column - self._ring) * SIDE - MARGIN
+            y = self._tiles.bounds.min_y + (row - self._ring) * SIDE - MARGIN
+            size = SIDE + 2 * MARGIN
+            layers = metre_layers(self._tiles, Bounds(x, y, x + size, y + size))
+            shares = torch.from_numpy(layers[None]).to(self._device).float() / LEVELS
+            encoded = self._encode(shares)[0, MARGIN * FINER :, MARGIN * FINER :]
+            self._features[slot] = encoded[:CELLS, :CELLS].reshape(-1, CHANNELS).half()
+            # The table holds where a slot's cells start, which saves a product per cell.
+            self._table[number] = slot * CELLS**2
+            self._slot_of[number] = slot
+
+    def _encode(self, shares: Float[Tensor, "1 L rows columns"]) -> Float[Tensor, "1 r c C"]:
+        """Features at the store's cells, channels last."""
+        with torch.no_grad():
+            features = self._encoder(shares)
+        finer = F.interpolate(features, scale_factor=FINER, mode="bilinear", align_corners=False)
+        return finer.permute(0, 2, 3, 1)
+
+    def _claim_slots(self, count: int) -> list[int]:
+        """Slots to write to: new ones up to the bound, then those of the oldest tiles."""
+        used = self._features.shape[0] - 1
+        new = min(count, self.capacity - used)
+        slots = list(range(used + 1, used + 1 + new))
+        if new:
+            more = self._features.new_empty((new, CELLS * CELLS, CHANNELS))
+            self._features = torch.cat([self._features, more])
+        for _ in range(count - new):
+            number, slot = self._slot_of.popitem(last=False)
+            self._table[number] = 0
+            slots.append(slot)
+        return slots
+
+
+def _inside(wanted: Bool[Tensor, "rows columns"]) -> Bool[Tensor, "rows columns"]:
+    """Without the outermost ring, which is empty ground."""
+    wanted[[0, -1]] = False
+    wanted[:, [0, -1]] = False
+    return wanted

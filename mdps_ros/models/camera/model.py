@@ -1,0 +1,112 @@
+"""The `camera` measurement: what a colour image shows must fit the map at the pose.
+
+A network turns the image to a ground plan of features before the camera, another one turns the
+map to features of the same kind. The log-likelihood of a pose is the inner product of the two,
+where the plan, moved to the map by the pose, comes to lie:
+
+    log p(image | pose) = scale * sum over cells of <ground(cell), map(pose * cell)> + constant
+
+as in OrienterNet (Sarlin et al. 2023) and MDPS (Younis and Sudderth 2024). The networks and the
+scale were trained together by the log-loss of the true pose among others, on maps with errors, so
+the score of one image is a calibrated log-likelihood. Images that follow each other closely see
+the same things through the same map errors; whoever adds them weighs each by the travel since the
+last one over `camera.decorrelation`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mdps_ros.core.mapdata import TileSource
+from mdps_ros.models.camera.feature_tiles import FeatureTiles
+from mdps_ros.models.camera.files import load_networks
+from mdps_ros.models.camera.look import CameraLook, make_look, thin
+from mdps_ros.models.camera.networks import CameraNetworks
+from mdps_ros.models.camera.view import Intrinsics, canonical_view
+from mdps_ros.settings import CameraSettings
+
+BUDGET = 20_000_000  # particles x cells per image; larger clouds get fewer cells
+FEWEST = 64  # cells that are scored however large the cloud
+CHUNK = 1 << 16  # particles x cells at a time: the intermediates stay in the processor's cache
+
+
+class CameraModel:
+    """Scores poses against a colour image. Holds the networks and the map's features."""
+
+    def __init__(
+        self,
+        tiles: TileSource,
+        settings: CameraSettings,
+        device: torch.device,
+        networks: CameraNetworks | None = None,
+    ) -> None:
+        """Prepare for a map.
+
+        Args:
+            tiles: the map.
+            settings: weights file, number of cells, memory.
+            device: where networks, poses and features live.
+            networks: in eval mode; those of `settings.weights` where None.
+
+        Raises:
+            WeightsError: the weights cannot be read.
+        """
+        self._settings = settings
+        self._device = device
+        self._networks = (networks or load_networks(settings.weights)).to(device)
+        self._store = FeatureTiles(tiles, self._networks.map, settings.tile_memory, device)
+
+    def bind(
+        self,
+        rgb: NDArray[np.uint8],
+        intrinsics: Intrinsics,
+        T_base_camera: NDArray[np.float64],
+    ) -> CameraLook | None:
+        """Take what an image says about the ground plan.
+
+        Args:
+            rgb: (H, W, 3), free of distortion.
+            intrinsics: fx, fy, cx, cy in pixels.
+            T_base_camera: (4, 4), base <- optical frame; the base frame lies on the ground.
+
+        Returns:
+            The look; None when the camera is mounted so that the network cannot use it.
+        """
+        view = canonical_view(rgb, intrinsics, T_base_camera)
+        if view is None:
+            return None
+        with torch.no_grad():
+            image = torch.from_numpy(view.rgb[None]).to(self._device)
+            mask = torch.from_numpy(view.mask[None]).to(self._device)
+            ground = self._networks.encode_image(image, mask)
+            return make_look(ground, view, self._networks.scale())
+
+    def log_likelihood(
+        self, poses: Float[Tensor, "B N 3"], look: CameraLook
+    ) -> Float[Tensor, "B N"] | None:
+        """Log-likelihood of each pose, up to a constant, of one independent look.
+
+        Args:
+            poses: x m, y m, yaw rad of the base in the map frame.
+            look: of `bind`.
+
+        Returns:
+            Scores; None when the cloud covers more of the map than `tile_memory` holds.
+        """
+        flat = poses.reshape(-1, 3)
+        if not self._store.hold(flat[:, :2], look.reach):
+            return None
+        count = min(self._settings.cells, max(FEWEST, BUDGET // max(len(flat), 1)))
+        cells, features = thin(look.cells, look.features, count)
+        weights = features.flatten()
+        score = torch.empty(len(flat), dtype=torch.float32, device=flat.device)
+        size = max(1, CHUNK // len(cells))
+        for start in range(0, len(flat), size):
+            chunk = slice(start, start + size)
+            found = self._store.at(self._store.rows_at(flat[chunk], cells))
+            score[chunk] = found.float().flatten(1) @ weights
+        return (self._settings.weight * score).to(poses.dtype).reshape(poses.shape[:2])
