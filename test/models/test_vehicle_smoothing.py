@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -17,7 +15,7 @@ from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine
 
 from .straight_drive import KERNEL, OFFSET, STEPS, backward, exact, forward, look
 
-FORWARD, BACKWARD, COUNT = 1500, 600, 200
+FORWARD, BACKWARD, COUNT = 1500, 800, 250
 TIMES = (0, 4, 8, STEPS - 2)
 BIAS_FREE = [0, 2, 3]  # scale error, slip, scale wander
 MAPPED = np.array([[1, 0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0, 1]])  # pose and offset
@@ -59,7 +57,7 @@ def check_exact(past: list[Belief], future: list[Belief]) -> None:
         ratio.append(variance / expected)
     assert (np.abs(off) < 0.3).all(), np.round(off, 2)
     # kernels of 0.08 m widen what is 0.4 m wide
-    assert (np.abs(np.mean(ratio, 0) - 1.05) < 0.15).all(), np.round(ratio, 2)
+    assert (np.abs(np.mean(ratio, 0) - 1.05) < 0.2).all(), np.round(ratio, 2)
 
 
 def test_smoothed_belief_of_a_straight_drive_is_exact(ahead, behind) -> None:
@@ -77,32 +75,38 @@ def test_the_filter_alone_is_not_the_smoother(ahead) -> None:
     assert np.abs(mean.mean(0).numpy() - means[4, :2]).max() > 0.1
 
 
-def changed(future: list[Belief], change: Callable[[Belief], Belief]) -> list[Belief]:
-    return [change(belief) for belief in future]
-
-
-def without_start(belief: Belief) -> Belief:
-    return belief._replace(
-        state=belief.state._replace(log_start=torch.zeros_like(belief.state.log_start))
-    )
-
-
-def with_flat_prior(belief: Belief) -> Belief:
+def test_an_artificial_prior_that_stays_in_counts_twice(ahead, behind) -> None:
     """As if gamma had never been there, or need not be divided out."""
-    prior = belief.state.prior
-    return belief._replace(state=belief.state._replace(prior=prior._replace(sd=1e3 * prior.sd)))
 
+    def flat(belief: Belief) -> Belief:
+        prior = belief.state.prior
+        wide = prior._replace(sd=1e3 * prior.sd)
+        return belief._replace(state=belief.state._replace(prior=wide))
 
-@pytest.mark.parametrize("change", [without_start, with_flat_prior])
-def test_an_artificial_prior_that_stays_in_counts_twice(ahead, behind, change) -> None:
     with pytest.raises(AssertionError):
-        check_exact([predicted(record) for record in ahead], changed(behind, change))
+        check_exact([predicted(record) for record in ahead], [flat(belief) for belief in behind])
+
+
+def spread(past: Belief, future: Belief, t: int) -> float:
+    """Variance on the map, which measurements see, over the exact one; mean over both axes."""
+    found = smooth(past, future, t)
+    mapped, weights = (found.pose[..., :2] + found.map_offset), found.log_weights.exp()
+    mean = (weights[..., None] * mapped).sum(1, keepdim=True)
+    variance = float((weights[..., None] * (mapped - mean).square()).sum(1).mean())
+    return variance / (np.trace(MAPPED @ exact()[1][t] @ MAPPED.T) / 2)
+
+
+def test_a_start_that_is_not_divided_out_counts_the_past_twice(ahead, behind) -> None:
+    """At the last time there is no future: the smoother is the filter."""
+    last, state = STEPS - 1, behind[-1].state
+    assert 0.9 < spread(predicted(ahead[-1]), behind[-1], last) < 1.2
+    kept = state._replace(log_start=torch.zeros_like(state.log_start))
+    assert spread(predicted(ahead[-1]), behind[-1]._replace(state=kept), last) < 0.8
 
 
 def test_updated_weights_count_the_measurement_twice(ahead, behind) -> None:
-    past = [Belief(record.state, record.log_weights) for record in ahead]
-    with pytest.raises(AssertionError):
-        check_exact(past, behind)
+    assert 0.9 < spread(predicted(ahead[0]), behind[0], 0) < 1.25
+    assert spread(Belief(ahead[0].state, ahead[0].log_weights), behind[0], 0) < 0.85
 
 
 def test_poses_alone_do_not_tell_the_map_from_the_vehicle(
