@@ -48,7 +48,8 @@ class Setup:
         place = _hash([], str(venv), str(root), ".".join(map(str, sys.version_info[:2])))
         wheels = _hash(requirements + scripts, place)
         sources = [root / "CMakeLists.txt", root / "package.xml"]
-        sources += sorted((root / "msg").iterdir()) + sorted((root / "cmake").iterdir())
+        for folder in ("msg", "srv", "cmake"):
+            sources += sorted((root / folder).iterdir())
         self._steps = [
             Step("virtual environment", place, self._make_venv),
             Step("wheels", wheels, self._install_wheels),

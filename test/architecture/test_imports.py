@@ -25,7 +25,7 @@ import importlib, sys
 
 BLOCKED = ("rclpy", "tf2_ros", "tf2_msgs", "tf_transformations", "sensor_msgs", "sensor_msgs_py",
            "geometry_msgs", "nav_msgs", "std_msgs", "std_srvs", "launch", "launch_ros", "cv_bridge",
-           "mdps_ros.msg")
+           "mdps_ros.msg", "mdps_ros.srv", "diagnostic_msgs")
 
 class Block:
     def find_spec(self, name, path=None, target=None):

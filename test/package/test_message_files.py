@@ -11,8 +11,12 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "msg").glob("*.msg"))
+SERVICES = sorted((ROOT / "srv").glob("*.srv"))
 FIELD = re.compile(r"^(?P<type>[\w/]+(\[\d*\])?)\s+(?P<name>\w+)\s*(?P<constant>=\s*\w+)?")
-UNIT_OR_FRAME = re.compile(r"unit: (1|metre|radian)\b|frame\b|metre|radian|empty without a map")
+UNIT_OR_FRAME = re.compile(
+    r"unit: (1|byte|metre|radian)\b|frame\b|metre|radian|empty without a map"
+)
+TEXT = re.compile(r"\b(file|hash|what)\b", re.IGNORECASE)
 
 
 def fields(text: str) -> list[tuple[str, str]]:
@@ -54,9 +58,17 @@ def test_that_check_sees_a_field_without_unit() -> None:
     assert [bool(UNIT_OR_FRAME.search(comment)) for _, comment in found] == [True, False, False]
 
 
-def test_cmake_names_every_message_file() -> None:
-    named = re.findall(r'"msg/(\w+)\.msg"', (ROOT / "CMakeLists.txt").read_text())
-    assert sorted(named) == [path.stem for path in FILES]
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.stem)
+def test_every_field_of_a_service_says_what_it_is(path: Path) -> None:
+    request, answer = path.read_text().split("---")
+    for name, comment in fields(request) + fields(answer):
+        assert UNIT_OR_FRAME.search(comment) or TEXT.search(comment), name
+
+
+def test_cmake_names_every_message_and_service_file() -> None:
+    text = (ROOT / "CMakeLists.txt").read_text()
+    assert sorted(re.findall(r'"msg/(\w+)\.msg"', text)) == [path.stem for path in FILES]
+    assert sorted(re.findall(r'"srv/(\w+)\.srv"', text)) == [path.stem for path in SERVICES]
 
 
 def example(name: str) -> Any:
@@ -68,6 +80,8 @@ def example(name: str) -> Any:
             setattr(message, field, number + 0.25)
         elif kind.startswith("uint"):
             setattr(message, field, number)
+        elif kind == "boolean":
+            setattr(message, field, True)
         elif kind == "string":
             setattr(message, field, f"text {number}")
         elif kind == "sequence<mdps_ros/Hypothesis>":
@@ -75,6 +89,8 @@ def example(name: str) -> Any:
         elif kind == "std_msgs/Header":
             message.header.frame_id = "map"
             message.header.stamp.sec, message.header.stamp.nanosec = 12, 34
+        elif kind == "geometry_msgs/Pose":
+            getattr(message, field).position.y = number + 0.5
         else:
             assert kind == "geometry_msgs/PoseWithCovariance", kind
             message.pose.pose.position.x = 1.5

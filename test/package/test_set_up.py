@@ -55,7 +55,7 @@ def test_nothing_is_missing_on_a_machine_that_has_it(tmp_path: Path) -> None:
 def test_a_machine_without_compilers_ends_the_set_up_with_status_2(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    for name in ("setup", "msg", "cmake"):
+    for name in ("setup", "msg", "srv", "cmake"):
         shutil.copytree(ROOT / name, checkout / name)
     for name in ("CMakeLists.txt", "package.xml"):
         shutil.copy(ROOT / name, checkout / name)
@@ -101,9 +101,9 @@ print(json.dumps(done))
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    (tmp_path / "msg").mkdir()
-    (tmp_path / "cmake").mkdir()
-    for name in ("CMakeLists.txt", "package.xml", "msg/A.msg", "cmake/a.in"):
+    for name in ("msg", "srv", "cmake"):
+        (tmp_path / name).mkdir()
+    for name in ("CMakeLists.txt", "package.xml", "msg/A.msg", "srv/A.srv", "cmake/a.in"):
         (tmp_path / name).write_text("first")
     return tmp_path
 
@@ -123,9 +123,10 @@ def test_steps_are_skipped_while_their_inputs_stay(checkout: Path) -> None:
     assert steps_done(checkout) == "[]"
 
 
-def test_a_changed_message_rebuilds_the_messages_only(checkout: Path) -> None:
+@pytest.mark.parametrize("file", ["msg/A.msg", "srv/A.srv"])
+def test_a_changed_message_rebuilds_the_messages_only(checkout: Path, file: str) -> None:
     steps_done(checkout)
-    (checkout / "msg" / "A.msg").write_text("second")
+    (checkout / file).write_text("second")
     assert steps_done(checkout) == '["messages"]'
 
 
