@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import tf2_ros
-from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.time import Time
 
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.ros import topics
+from mdps_ros.ros.intake import Intake
 from mdps_ros.ros.publishing import Publishing
-from mdps_ros.runtime import messages
-from mdps_ros.runtime.events import Event, ImageEvent
+from mdps_ros.ros.requests import Requests
+from mdps_ros.runtime.events import (
+    Event,
+    GlobalStartEvent,
+    ImageEvent,
+    InitialPoseEvent,
+    UpdateNowEvent,
+)
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, TransformEstimate
 from mdps_ros.runtime.throttle import NoteThrottle
 from mdps_ros.runtime.worker import Worker
@@ -35,6 +37,9 @@ GRID_CELLS_MAX = 16_000_000
 
 NEW_BELIEF = (Code.STARTED, Code.INITIAL_POSE, Code.LOST, Code.STAMP_REGRESSION)
 """Notes after which what was published before no longer belongs to the belief."""
+
+REQUESTS = (GlobalStartEvent, InitialPoseEvent, UpdateNowEvent)
+"""Events that wait for the activation, the last one of each kind; sensor data does not."""
 
 
 class Pipeline:
@@ -62,28 +67,15 @@ class Pipeline:
         self._session = session
         self._throttle = NoteThrottle()
         self._open = False
-        self._odom_frame = settings.frames.odom
+        self._kept: dict[type[Event], Event] = {}  # requests that came while inactive
         self._stamp_ns = 0  # of the newest frame that was worked on
         self._used = 0
-        self._dropped_before = 0  # by the executor's thread, before the session saw them
+        self._dropped_before = 0  # by the worker's queue
         self._dropped_inside = 0  # by the session
         self._publishing = Publishing(node, settings, city.id)
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
-        self._camera = messages.Inputs(self._extrinsics)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
-        # The executor serves in this order: intrinsics and odometry before images.
-        callbacks = (
-            (topics.CAMERA_INFO, self._on_camera_info),
-            (topics.ODOMETRY, self._on_odometry),
-            (topics.IMAGE, self._on_image),
-            (topics.INITIAL_POSE, self._on_initial_pose),
-        )
-        reliable = settings.node.image_reliable
-        self._subscriptions = [
-            node.create_subscription(topic.type, topic.name, callback, topic.qos(reliable))
-            for topic, callback in callbacks
-        ]
+        self._intake = Intake(node, settings, self._offer)
+        self._requests = Requests(node, self._offer, self._intake.initial_pose)
 
     def open(self) -> None:
         """Publish the map and a first status, then take messages; publishers must be active."""
@@ -91,51 +83,25 @@ class Pipeline:
         finest = (bounds.width * bounds.height / GRID_CELLS_MAX) ** 0.5
         self._publishing.map(self._map.raster(bounds, max(wanted, finest)))
         self._worker.start()
-        self._open = True
+        self._open = self._intake.open = True
         self._report()
+        kept, self._kept = self._kept, {}
+        for event in kept.values():
+            self._offer(event)
 
     def close(self) -> None:
         """Take no more messages and wait for the worker; the belief is kept."""
-        self._open = False
+        self._open = self._intake.open = False
         self._worker.stop()
 
     def destroy(self) -> None:
         """Close and give all topics back."""
         self.close()
-        self._listener.unregister()
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+        self._intake.destroy()
+        self._requests.destroy()
         self._publishing.destroy()
 
     # -- executor's thread ---------------------------------------------------------------------
-
-    def _extrinsics(self, frame: str) -> NDArray[np.float64] | None:
-        try:
-            found = self._buffer.lookup_transform(self._settings.frames.base, frame, Time())
-        except tf2_ros.TransformException:
-            return None
-        return messages.transform_matrix(found.transform)
-
-    def _on_camera_info(self, msg: Any) -> None:
-        for note in self._camera.camera_info(msg):
-            self._log(note)
-
-    def _on_odometry(self, msg: Any) -> None:
-        event = messages.odometry_event(msg)
-        if not isinstance(event, Note) and msg.header.frame_id:
-            self._odom_frame = msg.header.frame_id
-        self._offer(event)
-
-    def _on_image(self, msg: Any) -> None:
-        if self._open:
-            event = self._camera.image(msg)
-            self._dropped_before += isinstance(event, Note)
-            self._offer(event)
-
-    def _on_initial_pose(self, msg: Any) -> None:
-        if not self._open:
-            self._node.get_logger().warning("initialpose ignored: activate the node first")
-        self._offer(messages.initial_pose_event(msg, self._settings.frames.map))
 
     def _offer(self, event: Event | Note) -> None:
         if isinstance(event, Note):
@@ -145,6 +111,10 @@ class Pipeline:
             if note is not None:
                 self._dropped_before += note.code is Code.IMAGE_DROPPED
                 self._log(note)
+        elif isinstance(event, REQUESTS):
+            self._kept.pop(type(event), None)  # to the end: the last request wins
+            self._kept[type(event)] = event
+            self._node.get_logger().info("request kept until the node is activated")
 
     # -- worker's thread -----------------------------------------------------------------------
 
@@ -155,7 +125,7 @@ class Pipeline:
                 self._stamp_ns, estimated = output.stamp_ns, True
                 self._publishing.pose(output)
             elif isinstance(output, TransformEstimate):
-                self._publishing.transform(output, self._odom_frame)
+                self._publishing.transform(output, self._intake.odom_frame)
             elif isinstance(output, ParticleSnapshot):
                 self._publishing.particles(output)
             else:
@@ -171,7 +141,7 @@ class Pipeline:
         self._log(note)
 
     def _report(self) -> None:
-        dropped = self._dropped_before + self._dropped_inside
+        dropped = self._intake.refused + self._dropped_before + self._dropped_inside
         self._publishing.status(self._stamp_ns, self._used, dropped)
 
     # -- both ----------------------------------------------------------------------------------

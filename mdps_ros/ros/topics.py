@@ -64,7 +64,8 @@ IMAGE = Topic("image", Image, 100,
 CAMERA_INFO = Topic("camera_info", CameraInfo, 100,
     "Intrinsics of `image`: P, or K where P is zero.", out=False, sensor=True)
 INITIAL_POSE = Topic("initialpose", PoseWithCovarianceStamped, 10,
-    "Restart around this pose (RViz `2D Pose Estimate`); map frame only.", out=False)
+    "Restart around this pose (RViz `2D Pose Estimate`), in any frame that TF ties to the map; "
+    "kept while the node is inactive.", out=False)
 POSE = Topic("pose", PoseWithCovarianceStamped, 1,
     "Mean of the heaviest hypothesis, covariance of the whole belief about it.", latched=True)
 PARTICLE_CLOUD = Topic("particle_cloud", PointCloud2, 5,

@@ -96,4 +96,9 @@ class GlobalStartEvent:
     heading: tuple[float, float] | None = None
 
 
-Event = OdometryEvent | ImageEvent | InitialPoseEvent | GlobalStartEvent
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateNowEvent:
+    """Use the next image, or odometry where no camera is, although the vehicle has not moved."""
+
+
+Event = OdometryEvent | ImageEvent | InitialPoseEvent | GlobalStartEvent | UpdateNowEvent

@@ -26,6 +26,9 @@ from mdps_ros.runtime.events import (
 Extrinsics = Callable[[str], "NDArray[np.float64] | None"]
 """Frame id of a camera -> (4, 4) base <- camera, or None while it is unknown."""
 
+Placement = Callable[[str, int], "NDArray[np.float64] | None"]
+"""Frame id and stamp ns (0: now) -> (4, 4) map <- frame, or None while it is unknown."""
+
 DEPTH_ENCODINGS: dict[str, tuple[str, float]] = {"32FC1": ("f4", 1.0), "16UC1": ("u2", 1e-3)}
 """Encoding -> (numpy type code without byte order, metres per unit), see REP-118."""
 
@@ -149,27 +152,58 @@ def pinhole_camera(msg: Any) -> PinholeCamera | Note:
     return PinholeCamera(width=width, height=height, fx=fx, fy=fy, cx=cx, cy=cy)
 
 
-def initial_pose_event(msg: Any, map_frame: str) -> InitialPoseEvent | Note:
-    """A pose with covariance in the map frame, as RViz's `2D Pose Estimate` publishes it.
+def initial_pose_event(
+    msg: Any, map_frame: str, placement: Placement | None = None
+) -> InitialPoseEvent | Note:
+    """A pose with covariance, as RViz's `2D Pose Estimate` publishes it.
 
-    Zero covariance is kept (the session floors it). Any other frame, a non-finite number or a
-    covariance that is none is a BAD_MESSAGE.
+    Zero covariance is kept (the session floors it). A frame of unknown place, a non-finite number
+    or a covariance that is none is a BAD_MESSAGE.
 
     Args:
         msg: geometry_msgs/PoseWithCovarianceStamped.
-        map_frame: the only frame that is understood.
+        map_frame: what needs no placement.
+        placement: of other frames; None refuses them.
     """
-    if msg.header.frame_id != map_frame:
-        return _bad(f"initialpose is in frame {msg.header.frame_id!r}; send it in {map_frame!r}")
     pose = _planar_pose(msg.pose.pose)
-    full = np.asarray(msg.pose.covariance, dtype=np.float64).reshape(6, 6)
-    covariance = (0.5 * (full + full.T))[_PLANAR]
-    if pose is None or not np.isfinite(covariance).all():
+    covariance = _planar_covariance(msg.pose.covariance)
+    if pose is None or covariance is None:
         return _bad("initialpose is not finite or its quaternion is zero")
     spectrum = np.linalg.eigvalsh(covariance)
     if spectrum[0] < -1e-6 * max(1.0, float(spectrum[-1])):
         return _bad("initialpose covariance has a negative eigenvalue; send a covariance matrix")
-    return InitialPoseEvent(stamp_ns=stamp_ns(msg.header), T_map_base=pose, covariance=covariance)
+    stamp, frame = stamp_ns(msg.header), msg.header.frame_id
+    if frame != map_frame:
+        T_map_frame = placement(frame, stamp) if placement and frame else None
+        if T_map_frame is None:
+            return _bad(
+                f"initialpose is in frame {frame!r}, which no transform ties to {map_frame!r}; "
+                f"send it in {map_frame!r}"
+            )
+        pose, covariance = _moved(T_map_frame, pose, float(msg.pose.pose.position.z), covariance)
+    return InitialPoseEvent(stamp_ns=stamp, T_map_base=pose, covariance=covariance)
+
+
+def _planar_covariance(full: Any) -> NDArray[np.float64] | None:
+    """(3, 3) of (x, y, yaw) out of a row-major 6 x 6; None when it is not finite."""
+    matrix = np.asarray(full, dtype=np.float64).reshape(6, 6)
+    covariance: NDArray[np.float64] = (0.5 * (matrix + matrix.T))[_PLANAR]
+    return covariance if np.isfinite(covariance).all() else None
+
+
+def _moved(
+    T_a_b: NDArray[np.float64],
+    pose: NDArray[np.float64],
+    height: float,
+    covariance: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A planar pose of frame b, `height` m above its origin, and its covariance in frame a."""
+    x, y, _, _ = T_a_b @ [pose[0], pose[1], height if math.isfinite(height) else 0.0, 1.0]
+    turn = math.atan2(T_a_b[1, 0], T_a_b[0, 0])
+    yaw = math.remainder(turn + pose[2], 2.0 * math.pi)
+    cos, sin = math.cos(turn), math.sin(turn)
+    rotation = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    return np.array([x, y, yaw]), rotation @ covariance @ rotation.T
 
 
 def transform_matrix(transform: Any) -> NDArray[np.float64] | None:

@@ -25,6 +25,7 @@ from mdps_ros.runtime.events import (
     ImageEvent,
     InitialPoseEvent,
     OdometryEvent,
+    UpdateNowEvent,
 )
 from mdps_ros.runtime.frames import between, compose, inverse
 from mdps_ros.runtime.localizer import Localizer, Motion
@@ -65,6 +66,7 @@ class Session:
         self._start_travelled = 0.0
         self._state = State.UNINITIALIZED
         self._pose_request: InitialPoseEvent | None = None
+        self._update_now = False
         heading = (settings.start.heading, settings.start.heading_sd)
         self._heading = heading if settings.start.heading_known else None
 
@@ -84,6 +86,8 @@ class Session:
         elif isinstance(event, InitialPoseEvent):
             self._pose_request = event
             outputs += self._start_at_pose()
+        elif isinstance(event, UpdateNowEvent):
+            self._update_now = True
         else:
             outputs += self._start_anywhere(event)
         return tuple(outputs)
@@ -194,12 +198,13 @@ class Session:
             if image is not None:
                 before = self._looked.get(type(image), self._start_travelled)
             travelled = now.travelled - before
-            if travelled < step:
+            if travelled < step and not self._update_now:
                 return outputs
+            travelled = max(travelled, step)
             increment = between(self._last.T_odom_base, now.T_odom_base)
             distance = now.travelled - self._last.travelled
             motion = Motion(increment, distance, (now.stamp_ns - self._last.stamp_ns) * 1e-9)
-        look = None
+        look, self._update_now = None, False
         if image is not None:
             self._looked[type(image)] = now.travelled
             look = self._cameras.bind(image)

@@ -1,11 +1,15 @@
-"""The README's table of topics is the one that the node uses."""
+"""The README's tables of topics and services are the ones that the node uses."""
 
 from pathlib import Path
 
-from mdps_ros.ros import topics
+from mdps_ros.ros import requests, topics
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 def test_readme_shows_the_table_of_topics() -> None:
     assert topics.markdown().strip() in README.read_text(encoding="utf-8")
+
+
+def test_readme_shows_the_table_of_services() -> None:
+    assert requests.markdown().strip() in README.read_text(encoding="utf-8")

@@ -301,6 +301,30 @@ def test_initial_pose_that_means_nothing_is_a_note(msg: Any) -> None:
     assert code(messages.initial_pose_event(msg, "map")) is Code.BAD_MESSAGE
 
 
+def quarter_turn(frame: str, stamp: int) -> np.ndarray | None:
+    """The frame `odom` lies at (10, 20, 3), turned by 90 degrees to the left."""
+    T = np.array([[0.0, -1, 0, 10], [1, 0, 0, 20], [0, 0, 1, 3], [0, 0, 0, 1]])
+    return T if frame == "odom" else None
+
+
+def test_initial_pose_of_another_frame_is_moved_to_the_map() -> None:
+    full = np.diag([4.0, 1, 0, 0, 0, 0.25])
+    full[0, 1] = full[1, 0] = 0.5
+    msg = initial_pose(full.ravel(), quaternion(0.0, 0.0, 0.0, 1.0), frame="odom")
+    event = messages.initial_pose_event(msg, "map", quarter_turn)
+    assert isinstance(event, InitialPoseEvent)
+    np.testing.assert_allclose(event.T_map_base, [10.0 + 5.0, 20.0 + 4.0, math.pi / 2], atol=1e-12)
+    expected = np.array([[1.0, -0.5, 0], [-0.5, 4.0, 0], [0, 0, 0.25]])
+    np.testing.assert_allclose(event.covariance, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("frame", ["moon", ""])
+def test_initial_pose_of_a_frame_that_nothing_ties_to_the_map_is_a_note(frame: str) -> None:
+    note = messages.initial_pose_event(initial_pose(np.zeros(36), frame=frame), "map", quarter_turn)
+    assert code(note) is Code.BAD_MESSAGE
+    assert "send it in 'map'" in note.text
+
+
 def transform(q: Any, x: float = 1.0) -> Any:
     translation = make("geometry_msgs/msg/Vector3", x=x, y=2.0, z=3.0)
     return make("geometry_msgs/msg/Transform", translation=translation, rotation=q)

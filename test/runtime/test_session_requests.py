@@ -13,6 +13,7 @@ from mdps_ros.runtime.events import (
     Event,
     GlobalStartEvent,
     InitialPoseEvent,
+    UpdateNowEvent,
 )
 from mdps_ros.runtime.frames import compose
 from mdps_ros.runtime.outputs import (
@@ -26,6 +27,7 @@ from test.runtime.town import (
     answers,
     estimates,
     fast_settings,
+    images,
     initial_pose,
     notes,
     odometry,
@@ -161,3 +163,35 @@ def test_a_known_start_heading_of_the_settings_is_used(town) -> None:
     cloud = snapshots(answers(Session(town, settings), odometry(1)))[0]
     north = np.abs(np.angle(np.exp(1j * (cloud.poses[:, 2] - math.pi / 2)))) < math.pi / 4
     assert north.mean() > 0.8
+
+
+# -- an update on request ---------------------------------------------------------------------
+
+
+def test_a_standing_vehicle_gets_one_more_estimate_per_request(town) -> None:
+    session = Session(town, fast_settings())
+    standing = odometry(60, step=0.0)
+    assert len(estimates(answers(session, standing[:20]))) == 1
+    assert session.handle(UpdateNowEvent()) == ()
+    (found,) = estimates(answers(session, standing[20:40]))
+    assert found.stamp_ns == standing[20].stamp_ns
+    assert estimates(answers(session, standing[40:])) == []
+
+
+def test_a_request_makes_the_next_image_count_at_a_standing_camera(town) -> None:
+    session = Session(town, fast_settings(depth__enabled=True, depth__points=32))
+    track = odometry(60, step=0.0)
+    pictures = images([5.05, 5.25, 5.45, 5.65])
+
+    def until(stamp_s: float) -> list[Event]:
+        both = [*track, *pictures]
+        chosen = [e for e in both if stamp_s - 0.2 < e.stamp_ns / SECOND <= stamp_s]
+        return sorted(chosen, key=lambda event: event.stamp_ns)
+
+    assert len(estimates(answers(session, until(5.1)))) == 1
+    assert estimates(answers(session, until(5.3))) == []
+    session.handle(UpdateNowEvent())
+    (found,) = estimates(answers(session, until(5.5)))
+    assert found.stamp_ns == pictures[2].stamp_ns
+    assert "depth" in found.measurements
+    assert estimates(answers(session, until(5.7))) == []

@@ -1,0 +1,107 @@
+"""The node's services: each turns a request into an event of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from std_srvs.srv import Empty
+
+from mdps_ros.runtime.events import Event, GlobalStartEvent, UpdateNowEvent
+
+NO_NAV2 = (
+    "nav2_msgs is not installed, so the service set_initial_pose is not offered; the topic "
+    "initialpose does the same"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service. Names are relative to the node's namespace, `~` is the node's own name.
+
+    Attributes:
+        name: service name.
+        type_name: as `ros2 service` prints it.
+        meaning: one sentence for people.
+    """
+
+    name: str
+    type_name: str
+    meaning: str
+
+
+# fmt: off
+REINITIALIZE = Service("reinitialize_global_localization", "std_srvs/srv/Empty",
+    "Forget the pose and start over the whole map.")
+UPDATE_NOW = Service("request_nomotion_update", "std_srvs/srv/Empty",
+    "Use the next image or odometry although the vehicle has not moved.")
+SET_POSE = Service("set_initial_pose", "nav2_msgs/srv/SetInitialPose",
+    "As the topic `initialpose`; offered where nav2_msgs is installed.")
+# fmt: on
+
+SERVICES: tuple[Service, ...] = (REINITIALIZE, UPDATE_NOW, SET_POSE)
+"""The whole table."""
+
+
+def markdown() -> str:
+    """The table as Markdown, for the README (a test keeps the two equal)."""
+    lines = ["| Service | Type | Meaning |", "|---|---|---|"]
+    lines += [f"| `{s.name}` | `{s.type_name}` | {s.meaning} |" for s in SERVICES]
+    return "\n".join(lines) + "\n"
+
+
+def nav2_set_initial_pose() -> Any | None:
+    """The type of nav2's service, None where nav2_msgs is not installed."""
+    try:
+        from nav2_msgs.srv import SetInitialPose
+    except ImportError:
+        return None
+    return SetInitialPose
+
+
+class Requests:
+    """Services of a configured node.
+
+    Args:
+        node: owner of the services.
+        offer: takes an event now, or at the next activation.
+        initial_pose: takes a geometry_msgs/PoseWithCovarianceStamped.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        offer: Callable[[Event], None],
+        initial_pose: Callable[[Any], None],
+    ) -> None:
+        self._node = node
+        self._offer = offer
+        self._initial_pose = initial_pose
+        self._services = [
+            node.create_service(Empty, REINITIALIZE.name, self._reinitialize),
+            node.create_service(Empty, UPDATE_NOW.name, self._update_now),
+        ]
+        kind = nav2_set_initial_pose()
+        if kind is None:
+            node.get_logger().info(NO_NAV2)
+        else:
+            self._services.append(node.create_service(kind, SET_POSE.name, self._set_pose))
+
+    def destroy(self) -> None:
+        """Give the services back."""
+        for service in self._services:
+            self._node.destroy_service(service)
+
+    def _reinitialize(self, request: Any, response: Any) -> Any:
+        self._offer(GlobalStartEvent())
+        return response
+
+    def _update_now(self, request: Any, response: Any) -> Any:
+        self._offer(UpdateNowEvent())
+        return response
+
+    def _set_pose(self, request: Any, response: Any) -> Any:
+        self._initial_pose(request.pose)
+        return response
