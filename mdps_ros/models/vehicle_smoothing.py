@@ -38,6 +38,9 @@ from mdps_ros.models.motion import VehicleState
 from mdps_ros.models.vehicle_backward import LEAST_SD, OFFSET, BackwardState, PoseScore
 from mdps_ros.settings import MapErrorSettings
 
+# Points are first drawn this many times over and thinned by what was measured at their time, so
+# that a sharp measurement finds points to weigh.
+OVERSAMPLING = 4
 # The forward filter draws map offsets; as a density each draw stands for its surroundings, this
 # share of the offset's own spread.
 OFFSET_BANDWIDTH = 0.2
@@ -51,8 +54,8 @@ class SmoothedVehicle(NamedTuple):
         calibration: (B, M, 4) scale error, yaw-rate bias rad/s, slip m/s, scale wander.
         map_offset: (B, M, 2) m east and north.
         log_weights: (B, M) normalised.
-        log_overlap: (B,) log of the integral that normalises them: what one filter's future makes
-            of the other's past. Where it is far below its neighbours', the two disagree.
+        log_overlap: (B,) log of how much the future makes of what the past and the measurement
+            leave, up to a constant that varies slowly.
     """
 
     pose: Float[Tensor, "B M 3"]
@@ -115,7 +118,7 @@ def combine(
         MixtureBelief(mapped, forward.log_weights.double(), kernel),
         MixtureBelief(behind.pose.double(), backward.log_weights.double(), kernel),
     )
-    points = torch.cat([mixture.sample(m, count, stratified, generator)[0] for m in mixtures], 1)
+    points = _propose(mixtures, look, count, generator).to(mapped)
     log_kernels = [_log_kernels(points, m) for m in mixtures]  # (B, P, N), (B, P, M)
     log_q = torch.logaddexp(*(kernels.logsumexp(-1) for kernels in log_kernels))
     linear = _meet(ahead, mapped[..., 2], behind, map_error)
@@ -127,9 +130,6 @@ def combine(
     from_past = shares[0][0] @ pair  # (B, P, M)
     joint = from_past * shares[1][0]
     log_score = joint.sum(-1).log() + shares[0][1] + shares[1][1] + top.squeeze(-1)
-    if look is not None:
-        score = look(points.to(ahead.pose))
-        log_score = log_score if score is None else log_score + score.double()
     log_weights, log_overlap = normalise(log_score - log_q - math.log(count))
     j = _choose(joint, generator)
     i = _choose(shares[0][0] * gather_axis(pair.mT, j), generator)
@@ -139,6 +139,22 @@ def combine(
     return SmoothedVehicle(
         *(leaf.to(ahead.pose) for leaf in (pose, state[..., :4], offset, log_weights, log_overlap))
     )
+
+
+def _propose(
+    mixtures: tuple[MixtureBelief, MixtureBelief],
+    look: PoseScore | None,
+    count: int,
+    generator: torch.Generator,
+) -> Float[Tensor, "B P 3"]:
+    """Draws from the mean of both mixtures times the likelihood: what is left to weigh is f / q."""
+    wanted = count if look is None else OVERSAMPLING * count
+    halves = [mixture.sample(m, wanted, stratified, generator)[0] for m in mixtures]
+    points = torch.cat(halves, 1).float()
+    score = None if look is None else look(points)
+    if score is None:
+        score = torch.zeros_like(points[..., 0])
+    return gather_axis(points, stratified(normalise(score)[0], 2 * count, generator))
 
 
 def _log_kernels(points: Float[Tensor, "B P 3"], belief: MixtureBelief) -> Float[Tensor, "B P N"]:

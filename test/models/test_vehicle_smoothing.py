@@ -11,6 +11,7 @@ from mdps_ros.core.mdps import FilterRecord
 from mdps_ros.core.types import Belief
 from mdps_ros.core.weights import DegenerateWeightsError
 from mdps_ros.models import vehicle_smoothing
+from mdps_ros.models.vehicle_backward import PoseScore
 from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine
 
 from .straight_drive import KERNEL, OFFSET, STEPS, backward, exact, forward, look
@@ -105,8 +106,8 @@ def test_a_start_that_is_not_divided_out_counts_the_past_twice(ahead, behind) ->
 
 
 def test_updated_weights_count_the_measurement_twice(ahead, behind) -> None:
-    assert 0.9 < spread(predicted(ahead[0]), behind[0], 0) < 1.25
-    assert spread(Belief(ahead[0].state, ahead[0].log_weights), behind[0], 0) < 0.85
+    assert 0.8 < spread(predicted(ahead[0]), behind[0], 0) < 1.25
+    assert spread(Belief(ahead[0].state, ahead[0].log_weights), behind[0], 0) < 0.75
 
 
 def test_poses_alone_do_not_tell_the_map_from_the_vehicle(
@@ -121,20 +122,25 @@ def test_poses_alone_do_not_tell_the_map_from_the_vehicle(
         check_exact([predicted(record) for record in ahead], behind)
 
 
-def test_without_a_look_the_two_filters_alone_decide(ahead, behind) -> None:
-    """Weighing by a look later is weighing by it at once."""
+def test_a_look_weighs_what_the_two_filters_say(ahead, behind) -> None:
+    """Points drawn with the look in mind have the moments of points that are weighed by it."""
     past, future = predicted(ahead[4]), behind[4]
-    with_look, without = (
-        combine(past, future, KERNEL, OFFSET, given, 0.0, COUNT, torch.Generator().manual_seed(3))
-        for given in (look(4), None)
-    )
+
+    def combined(given: PoseScore | None, count: int = 800) -> SmoothedVehicle:
+        generator = torch.Generator().manual_seed(3)
+        return combine(past, future, KERNEL, OFFSET, given, 0.0, count, generator)
+
+    def mean(found: SmoothedVehicle, log_weights: Tensor) -> Tensor:
+        mapped = found.pose[..., :2] + found.map_offset
+        return (log_weights.exp()[..., None] * mapped).sum(1)
+
+    with_look, without = combined(look(4)), combined(None)
     score = look(4)(without.pose + torch.nn.functional.pad(without.map_offset, (0, 1)))
-    expected = torch.log_softmax(without.log_weights + score, -1)
-    torch.testing.assert_close(with_look.log_weights, expected, atol=1e-3, rtol=1e-3)
-    silent = combine(
-        past, future, KERNEL, OFFSET, lambda _: None, 0.0, COUNT, torch.Generator().manual_seed(3)
-    )
-    assert torch.equal(silent.log_weights, without.log_weights)
+    weighed = mean(without, torch.log_softmax(without.log_weights + score, -1))
+    assert (mean(with_look, with_look.log_weights) - weighed).abs().max() < 0.12
+    assert (weighed - mean(without, without.log_weights)).abs().max() > 0.15
+    silent = combined(lambda _: None)
+    assert (mean(silent, silent.log_weights) - weighed).abs().max() > 0.15
 
 
 def test_particles_of_different_qualities_do_not_meet(ahead, behind) -> None:
@@ -150,7 +156,7 @@ def test_filters_that_drift_apart_overlap_less(ahead, behind) -> None:
     together = smooth(past, future, 4)
     shift: Tensor = future.state.pose + torch.tensor([2.5, 0.0, 0.0])
     apart = smooth(past, future._replace(state=future.state._replace(pose=shift)), 4)
-    assert (apart.log_overlap < together.log_overlap - 2.0).all()
+    assert (apart.log_overlap < together.log_overlap - 1.5).all()
     assert torch.isfinite(apart.log_weights).any()
 
 

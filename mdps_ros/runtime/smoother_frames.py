@@ -1,0 +1,55 @@
+"""What the filter leaves behind at every update, for those who go back over it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+from mdps_ros.core import weights
+from mdps_ros.core.tree import gather_particles
+from mdps_ros.core.types import Belief
+from mdps_ros.models.motion import Control
+from mdps_ros.models.vehicle_backward import PoseScore
+
+
+class FilterFrame(NamedTuple):
+    """One update of the filter; one batch row.
+
+    Attributes:
+        stamp_ns: time of the update.
+        predicted: belief over `VehicleState` after the motion, before anything was measured.
+        filtered: belief given what was measured.
+        control: of the motion that led here.
+        dt_s: its duration.
+        score: what was measured, weighed as the filter weighed it: log-likelihood of poses on the
+            map, or None for those poses.
+    """
+
+    stamp_ns: int
+    predicted: Belief
+    filtered: Belief
+    control: Control
+    dt_s: float
+    score: PoseScore
+
+    def thinned(self, count: int) -> FilterFrame:
+        """A copy with at most `count` particles in each belief."""
+        return self._replace(
+            predicted=thinned(self.predicted, count), filtered=thinned(self.filtered, count)
+        )
+
+
+def thinned(belief: Belief, count: int) -> Belief:
+    """At most `count` particles that stand for a belief of one batch row.
+
+    Systematic resampling (Kitagawa 1996) with the fixed offset one half, so that equal beliefs
+    give equal particles.
+    """
+    if belief.particle_count <= count:
+        return belief
+    cumulative = belief.log_weights[0].double().exp().cumsum(0)
+    comb = (torch.arange(count, device=cumulative.device) + 0.5) / count * cumulative[-1]
+    index = torch.searchsorted(cumulative, comb, right=True).clamp_max(len(cumulative) - 1)
+    state: Any = gather_particles(belief.state, index.unsqueeze(0))
+    return Belief(state, weights.uniform(1, count, belief.log_weights))
