@@ -260,6 +260,20 @@ class CameraSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SmootherSettings:
+    """The smoother: earlier poses, seen again with what was measured since."""
+
+    enabled: bool = setting(False, "Smooth the newest frames while driving.")
+    lag: float = setting(
+        10.0, "Age at which a smoothed pose is final.", unit="s", low=0.0, high=600.0
+    )
+    stride: int = setting(5, "Updates between two smoothed trajectories.", low=1, high=1000)
+    particles: int = setting(
+        300, "Particles of the filter that runs back in time.", low=20, high=100_000
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateSettings:
     """How a belief becomes a pose, hypotheses and a claim."""
 
@@ -351,6 +365,7 @@ class Settings:
     map_error: MapErrorSettings = MapErrorSettings()
     depth: DepthSettings = DepthSettings()
     camera: CameraSettings = CameraSettings()
+    smoother: SmootherSettings = SmootherSettings()
     estimate: EstimateSettings = EstimateSettings()
     start: StartSettings = StartSettings()
     runtime: RuntimeSettings = RuntimeSettings()

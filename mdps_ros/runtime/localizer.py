@@ -25,8 +25,9 @@ from mdps_ros.models.prior import FreePrior, Prior, RoadPrior, start_count
 from mdps_ros.models.road import road_log_likelihood
 from mdps_ros.models.road_index import build_road_index
 from mdps_ros.models.vehicle import VehicleModel
-from mdps_ros.runtime.cameras import Look
+from mdps_ros.runtime.cameras import Look, PoseScore
 from mdps_ros.runtime.outputs import Mode, ParticleSnapshot
+from mdps_ros.runtime.smoother_frames import FilterFrame, WeighedScores
 from mdps_ros.settings import MapErrorSettings, Settings
 
 QUANTILE = 2.326  # the KLD bound holds with a probability of 99 %
@@ -78,6 +79,7 @@ class Localizer:
         with_roads = settings.road.enabled and map.roads.count > 0
         self._roads = build_road_index(map.roads, device) if with_roads else None
         self._belief: Belief | None = None
+        self._step: tuple[Belief, Control, float, WeighedScores] | None = None
         self._fit = 0.0
         self._most = settings.filter.particles_max
         filter_ = settings.filter
@@ -116,6 +118,7 @@ class Localizer:
         wanted = start_count(prior, limits.start_spacing)
         count = min(max(wanted, 4 * limits.particles_min), limits.particles_max)
         self._belief = filtering.init(self._model, prior, 1, count, self._generator)
+        self._step = None
         self._fit = 0.0
         # a spread-out cloud would ask for many times what sampled its region well at the start
         self._most = min(max(count, 20 * limits.particles_min), limits.particles_max)
@@ -139,18 +142,39 @@ class Localizer:
         belief, _ = filtering.step(
             self._started(), inputs, self._model, self._resampler, self._generator, self._count()
         )
-        names = []
+        predicted = belief
+        names: list[str] = []
+        scores: list[tuple[float, PoseScore]] = []
         mapped = on_map(belief.state)  # weighing leaves the particles where they are
         looks = min(motion.distance / self._settings.road.decorrelation, 1.0)
         if self._roads is not None and looks > 0:
             belief = self._weigh_by_road(belief, mapped, looks, motion.distance)
             names.append("road")
+            scores.append((looks, self._road_score))
         weighed = None if look is None else self._weigh_by_look(belief, look, share)
         if look is not None and weighed is not None:
             belief = weighed
             names.append(look.name)
+            scores.append((share, look.log_likelihood))
         self._belief = belief
+        self._step = (predicted, control, motion.dt, WeighedScores(tuple(scores)))
         return tuple(names)
+
+    def frame(self, stamp_ns: int) -> FilterFrame:
+        """What the last `advance` leaves for a smoother.
+
+        Raises:
+            RuntimeError: before the first `advance` of this belief.
+        """
+        if self._step is None:
+            raise RuntimeError("advance the localizer before asking for its last frame")
+        predicted, control, dt_s, score = self._step
+        return FilterFrame(stamp_ns, predicted, self._started(), control, dt_s, score)
+
+    @property
+    def map_error(self) -> MapErrorSettings:
+        """The map error that the filter reckons with; none on occupancy maps."""
+        return self._model.map_error
 
     def summary(self) -> Summary:
         """The belief in numbers.
@@ -230,12 +254,16 @@ class Localizer:
             belief = Belief(drawn.state, drawn.log_weights)
         return belief
 
+    def _road_score(self, mapped: Tensor) -> Tensor:
+        """Log-likelihood of poses on the map by the roads, of one independent look."""
+        assert self._roads is not None
+        return road_log_likelihood(mapped, self._roads, self._settings.road)
+
     def _weigh_by_road(
         self, belief: Belief, mapped: Tensor, looks: float, distance: float
     ) -> Belief:
         """Weigh by the road network and keep count of how well the drive fits it."""
-        assert self._roads is not None
-        score = road_log_likelihood(mapped, self._roads, self._settings.road)
+        score = self._road_score(mapped)
         weighed, _ = filtering.update(belief, looks * score, self._model)
         fit = float((weighed.log_weights.exp() * score).sum())
         share = 1 - math.exp(-distance / self._settings.filter.lost_distance)

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from mdps_ros.core import weights
 from mdps_ros.core.tree import gather_particles
 from mdps_ros.core.types import Belief
 from mdps_ros.models.motion import Control
 from mdps_ros.models.vehicle_backward import PoseScore
+
+
+@dataclass(frozen=True)
+class WeighedScores:
+    """Measurements of one time as one: (share of an independent look, its log-likelihood) each."""
+
+    parts: tuple[tuple[float, PoseScore], ...]
+
+    def __call__(self, poses: Float[Tensor, "B N 3"]) -> Float[Tensor, "B N"] | None:
+        """Sum over those that can score these poses on the map; None where none can."""
+        total: Tensor | None = None
+        for share, score in self.parts:
+            found = score(poses)
+            if found is not None:
+                total = share * found if total is None else total + share * found
+        return total
 
 
 class FilterFrame(NamedTuple):

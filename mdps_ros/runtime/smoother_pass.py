@@ -1,0 +1,213 @@
+"""One walk backwards over remembered filter frames, smoothing each on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mdps_ros.core import filtering
+from mdps_ros.core.adaptive import occupied_cells
+from mdps_ros.core.cells import PoseGrid
+from mdps_ros.core.kernels import ProductKernel, pose_kernel
+from mdps_ros.core.resampling import EssTriggered, MixtureResampler
+from mdps_ros.core.tempering import bearable_share
+from mdps_ros.core.tree import gather_particles
+from mdps_ros.core.types import Belief, MixtureBelief, StepInputs
+from mdps_ros.core.weights import DegenerateWeightsError, normalise
+from mdps_ros.models.map_error import on_map
+from mdps_ros.models.motion import calibration_moments
+from mdps_ros.models.vehicle_backward import BackwardStart, BackwardVehicleModel
+from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine
+from mdps_ros.runtime.smoother_frames import FilterFrame, thinned
+from mdps_ros.settings import MapErrorSettings, Settings
+
+BROADENING = 3.0  # of the filter's kernel, for the density that a walk starts from
+WALKING_SPREAD = 2.0  # times the filter's spread of scale and bias, for the same
+PARTS = 8  # in which a sharp measurement may be taken
+REACH = 5.0  # kernel widths beyond which two particles do not meet
+FORWARD_SHARE = 3  # forward particles for one backward particle
+
+
+class SmoothedFrame(NamedTuple):
+    """The smoothed belief of one frame; one batch row.
+
+    Attributes:
+        stamp_ns: of the frame.
+        pose: (N, 3) x m, y m, yaw rad.
+        log_weights: (N,) normalised.
+        smoothed: False where the belief is the filter's: at the newest frame, and where past and
+            future did not meet.
+    """
+
+    stamp_ns: int
+    pose: Float[Tensor, "N 3"]
+    log_weights: Float[Tensor, " N"]
+    smoothed: bool
+
+
+@dataclass(frozen=True)
+class PassSetup:
+    """How a walk backwards is done.
+
+    Attributes:
+        model: backward motion.
+        kernel: of the filters' poses.
+        fraction: of the particles, below which effective number they are drawn anew.
+        least_size: effective number of particles that a part of a measurement leaves.
+        grid: cells in which the spread of a belief is counted.
+        particles: of the backward filter where the belief is narrow, and smoothed ones per frame.
+        per_cell: backward particles for every occupied cell, where these are more.
+        most: times `particles`, the most that is spent on a wide belief.
+    """
+
+    model: BackwardVehicleModel
+    kernel: ProductKernel
+    fraction: float
+    least_size: float
+    grid: PoseGrid
+    particles: int
+    per_cell: float = 3.0
+    most: int = 4
+
+    @property
+    def map_error(self) -> MapErrorSettings:
+        """The map error of both filters."""
+        return self.model.map_error
+
+
+def pass_setup(settings: Settings, map_error: MapErrorSettings, device: torch.device) -> PassSetup:
+    """The walk that goes with a localizer's settings.
+
+    Args:
+        settings: the whole tree.
+        map_error: of the map at hand.
+        device: where particles live.
+    """
+    limits = settings.filter
+    position, yaw = limits.bandwidth_position, limits.bandwidth_yaw
+    return PassSetup(
+        model=BackwardVehicleModel(settings.motion, map_error),
+        kernel=pose_kernel(torch.tensor([position, position, yaw**2], device=device)),
+        fraction=limits.ess_fraction,
+        least_size=limits.tempering_size,
+        grid=PoseGrid(limits.kld_bin, limits.kld_bin_yaw),
+        particles=settings.smoother.particles,
+    )
+
+
+def walk_back(
+    frames: Sequence[FilterFrame], setup: PassSetup, generator: torch.Generator
+) -> Iterator[SmoothedFrame]:
+    """Smoothed beliefs of all frames, newest first.
+
+    Where past and future do not meet, the frame gets the filter's belief and the walk begins anew
+    from there: a walk that lost its way does not spoil what lies before.
+
+    Args:
+        frames: oldest first, at least one.
+        setup: see `PassSetup`.
+        generator: on the particles' device.
+    """
+    belief: Belief | None = None
+    for index in range(len(frames) - 1, -1, -1):
+        frame = frames[index]
+        found = None if belief is None else _meet(frame, belief, setup, generator)
+        if belief is None or found is None:
+            horizon = sum(earlier.dt_s for earlier in frames[: index + 1])
+            belief = _begin(frame, horizon, setup, generator)
+            filtered = frame.filtered
+            yield _frame(frame, filtered.state.pose, filtered.log_weights, smoothed=False)
+        else:
+            yield _frame(frame, found.pose, found.log_weights, smoothed=True)
+        if index:
+            belief = _step_back(belief, frame, setup, generator)
+
+
+def _frame(
+    frame: FilterFrame, pose: Tensor, log_weights: Tensor, *, smoothed: bool
+) -> SmoothedFrame:
+    return SmoothedFrame(frame.stamp_ns, pose[0], log_weights[0], smoothed)
+
+
+def _begin(
+    frame: FilterFrame, horizon_s: float, setup: PassSetup, generator: torch.Generator
+) -> Belief:
+    """Backward particles around the filter's belief, which is divided out when they meet it."""
+    filtered = thinned(frame.filtered, FORWARD_SHARE * setup.most * setup.particles)
+    mean, spread = calibration_moments(filtered.state, filtered.log_weights)
+    start = BackwardStart(
+        source=MixtureBelief(
+            on_map(filtered.state), filtered.log_weights, setup.kernel.widened(BROADENING)
+        ),
+        walking_mean=mean[:, :2],
+        walking_sd=WALKING_SPREAD * spread[:, :2],
+        horizon_s=horizon_s + 1.0,
+    )
+    cells = float(occupied_cells(frame.filtered.state.pose, frame.filtered.log_weights, setup.grid))
+    wanted = min(max(1.0, setup.per_cell * cells / setup.particles), setup.most)
+    count = round(wanted * setup.particles)
+    return filtering.init(setup.model, start, 1, count, generator)
+
+
+def _step_back(
+    belief: Belief, frame: FilterFrame, setup: PassSetup, generator: torch.Generator
+) -> Belief:
+    """Weighs by a frame's measurement and moves to the frame before it."""
+    mixture = MixtureResampler(setup.kernel)
+    share, parts = 1.0, 0
+    while share > 0.0 and parts < PARTS:
+        score = frame.score(belief.state.pose)
+        if score is None:
+            break
+        borne = float(bearable_share(belief.log_weights, score, share, setup.least_size)[0])
+        belief, _ = filtering.update(belief, lambda _, given=borne * score: given, setup.model)
+        share, parts = share - borne, parts + 1
+        if share > 0.0 and parts < PARTS:
+            drawn = mixture(belief.state, belief.log_weights, belief.particle_count, generator)
+            belief = Belief(drawn.state, drawn.log_weights)
+    inputs = StepInputs(frame.control, frame.dt_s, None)
+    resampler = EssTriggered(mixture, setup.fraction)
+    belief, _ = filtering.step(belief, inputs, setup.model, resampler, generator)
+    return belief
+
+
+def _meet(
+    frame: FilterFrame, belief: Belief, setup: PassSetup, generator: torch.Generator
+) -> SmoothedVehicle | None:
+    """The smoothed belief; None where past and future have no place in common."""
+    forward = _within_reach(frame.predicted, belief, setup)
+    if forward is None:
+        return None
+    try:
+        return combine(
+            forward,
+            belief,
+            setup.kernel,
+            setup.map_error,
+            frame.score,
+            setup.model.motion.weak_share,
+            setup.particles,
+            generator,
+        )
+    except DegenerateWeightsError:
+        return None
+
+
+def _within_reach(forward: Belief, backward: Belief, setup: PassSetup) -> Belief | None:
+    """The forward particles that backward ones can meet, thinned; None where there are none."""
+    features = setup.kernel.features(backward.state.pose)
+    origin = features.mean(1, keepdim=True)
+    own = setup.kernel.features(on_map(forward.state)) - origin
+    nearest = torch.cdist(own, features - origin).amin(-1)[0]
+    near = (nearest < 2.0 * REACH).nonzero().squeeze(-1)
+    log_weights = forward.log_weights[:, near]
+    if not len(near) or not bool(torch.isfinite(log_weights).any()):
+        return None
+    state = gather_particles(forward.state, near.unsqueeze(0))
+    count = FORWARD_SHARE * max(setup.particles, backward.particle_count)
+    return thinned(Belief(state, normalise(log_weights)[0]), count)
