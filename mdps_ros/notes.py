@@ -25,6 +25,8 @@ class Code(Enum):
     CONVERGED = "converged"
     LOST = "lost"
     INITIAL_POSE = "initial_pose"
+    RESTORED = "restored"
+    STATE_FILE = "state_file"
     BAD_MESSAGE = "bad_message"
     STAMP_REGRESSION = "stamp_regression"
     ODOMETRY_GAP = "odometry_gap"

@@ -353,6 +353,12 @@ class NodeSettings:
     map_resolution: float = setting(
         1.0, "Resolution of the published occupancy grid.", unit="m", low=0.05, high=10.0
     )
+    state_file: str = setting(
+        "", "Save the belief here, and go on with it at the next start; empty: neither."
+    )
+    state_period: float = setting(
+        10.0, "Pause between two savings.", unit="s", low=0.1, high=3600.0
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,13 @@ from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.ros.intake import Intake
 from mdps_ros.ros.publishing import Publishing
 from mdps_ros.ros.requests import Requests
+from mdps_ros.runtime.archive import Archive
 from mdps_ros.runtime.events import (
     Event,
     GlobalStartEvent,
     ImageEvent,
     InitialPoseEvent,
+    RestoreEvent,
     UpdateNowEvent,
 )
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, TransformEstimate
@@ -35,10 +37,16 @@ if TYPE_CHECKING:
 GRID_CELLS_MAX = 16_000_000
 """Cells of the published map; a larger map is published coarser."""
 
-NEW_BELIEF = (Code.STARTED, Code.INITIAL_POSE, Code.LOST, Code.STAMP_REGRESSION)
+NEW_BELIEF = (
+    Code.STARTED,
+    Code.INITIAL_POSE,
+    Code.RESTORED,
+    Code.LOST,
+    Code.STAMP_REGRESSION,
+)
 """Notes after which what was published before no longer belongs to the belief."""
 
-REQUESTS = (GlobalStartEvent, InitialPoseEvent, UpdateNowEvent)
+REQUESTS = (GlobalStartEvent, InitialPoseEvent, UpdateNowEvent, RestoreEvent)
 """Events that wait for the activation, the last one of each kind; sensor data does not."""
 
 
@@ -75,7 +83,9 @@ class Pipeline:
         self._publishing = Publishing(node, settings, city.id)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
         self._intake = Intake(node, settings, self._offer)
-        self._requests = Requests(node, self._offer, self._intake.initial_pose)
+        file, period = settings.node.state_file, settings.node.state_period
+        self._archive = Archive(city.id, file, period, self._log)
+        self._requests = Requests(node, self._offer, self._intake.initial_pose, self._archive)
 
     def open(self) -> None:
         """Publish the map and a first status, then take messages; publishers must be active."""
@@ -86,13 +96,15 @@ class Pipeline:
         self._open = self._intake.open = True
         self._report()
         kept, self._kept = self._kept, {}
-        for event in kept.values():
+        restored = self._archive.start()
+        for event in (*((restored,) if restored else ()), *kept.values()):
             self._offer(event)
 
     def close(self) -> None:
         """Take no more messages and wait for the worker; the belief is kept."""
         self._open = self._intake.open = False
         self._worker.stop()
+        self._archive.stop()
 
     def destroy(self) -> None:
         """Close and give all topics back."""
@@ -128,11 +140,12 @@ class Pipeline:
                 self._publishing.transform(output, self._intake.odom_frame)
             elif isinstance(output, ParticleSnapshot):
                 self._publishing.particles(output)
-            else:
+            elif isinstance(output, Note):
                 self._take_note(output)
         self._used += is_image
         if is_image or estimated:
             self._report()
+        self._archive.keep(self._session.held(), time.monotonic())
 
     def _take_note(self, note: Note) -> None:
         self._dropped_inside += note.code is Code.IMAGE_DROPPED

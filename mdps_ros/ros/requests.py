@@ -9,7 +9,10 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Empty
 
-from mdps_ros.runtime.events import Event, GlobalStartEvent, UpdateNowEvent
+from mdps_ros.runtime.archive import Archive
+from mdps_ros.runtime.belief_file import BeliefFileError
+from mdps_ros.runtime.events import Event, GlobalStartEvent, RestoreEvent, UpdateNowEvent
+from mdps_ros.srv import LoadState, SaveState
 
 NO_NAV2 = (
     "nav2_msgs is not installed, so the service set_initial_pose is not offered; the topic "
@@ -39,9 +42,13 @@ UPDATE_NOW = Service("request_nomotion_update", "std_srvs/srv/Empty",
     "Use the next image or odometry although the vehicle has not moved.")
 SET_POSE = Service("set_initial_pose", "nav2_msgs/srv/SetInitialPose",
     "As the topic `initialpose`; offered where nav2_msgs is installed.")
+SAVE = Service("~/save_state", "mdps_ros/srv/SaveState",
+    "Write the whole belief to a file (`node.state_file` where the request names none).")
+LOAD = Service("~/load_state", "mdps_ros/srv/LoadState",
+    "Go on with a belief that was saved on the same map.")
 # fmt: on
 
-SERVICES: tuple[Service, ...] = (REINITIALIZE, UPDATE_NOW, SET_POSE)
+SERVICES: tuple[Service, ...] = (REINITIALIZE, UPDATE_NOW, SET_POSE, SAVE, LOAD)
 """The whole table."""
 
 
@@ -68,6 +75,7 @@ class Requests:
         node: owner of the services.
         offer: takes an event now, or at the next activation.
         initial_pose: takes a geometry_msgs/PoseWithCovarianceStamped.
+        archive: writes and reads beliefs.
     """
 
     def __init__(
@@ -75,13 +83,17 @@ class Requests:
         node: LifecycleNode,
         offer: Callable[[Event], None],
         initial_pose: Callable[[Any], None],
+        archive: Archive,
     ) -> None:
         self._node = node
         self._offer = offer
         self._initial_pose = initial_pose
+        self._archive = archive
         self._services = [
             node.create_service(Empty, REINITIALIZE.name, self._reinitialize),
             node.create_service(Empty, UPDATE_NOW.name, self._update_now),
+            node.create_service(SaveState, SAVE.name, self._save),
+            node.create_service(LoadState, LOAD.name, self._load),
         ]
         kind = nav2_set_initial_pose()
         if kind is None:
@@ -104,4 +116,27 @@ class Requests:
 
     def _set_pose(self, request: Any, response: Any) -> Any:
         self._initial_pose(request.pose)
+        return response
+
+    def _save(self, request: Any, response: Any) -> Any:
+        response.map_id = self._archive.map_id
+        try:
+            path, response.bytes = self._archive.save(request.path)
+        except BeliefFileError as error:
+            response.message = str(error)
+            return response
+        response.success, response.path = True, str(path)
+        response.message = f"saved the belief to {path}"
+        return response
+
+    def _load(self, request: Any, response: Any) -> Any:
+        response.map_id = self._archive.map_id
+        try:
+            path, saved = self._archive.load(request.path)
+        except BeliefFileError as error:
+            response.message = str(error)
+            return response
+        self._offer(RestoreEvent(saved=saved))
+        response.success, response.path = True, str(path)
+        response.message = f"going on with the belief of {path}"
         return response

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mdps_ros.runtime.belief_file import SavedBelief
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OdometryEvent:
@@ -101,4 +103,16 @@ class UpdateNowEvent:
     """Use the next image, or odometry where no camera is, although the vehicle has not moved."""
 
 
-Event = OdometryEvent | ImageEvent | InitialPoseEvent | GlobalStartEvent | UpdateNowEvent
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreEvent:
+    """Go on with a belief that was saved on this map.
+
+    Odometry that continues the saved one moves it on; otherwise the vehicle has stood still.
+    """
+
+    saved: SavedBelief
+
+
+Event = (
+    OdometryEvent | ImageEvent | InitialPoseEvent | GlobalStartEvent | UpdateNowEvent | RestoreEvent
+)

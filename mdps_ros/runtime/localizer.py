@@ -123,6 +123,21 @@ class Localizer:
         # a spread-out cloud would ask for many times what sampled its region well at the start
         self._most = min(max(count, 20 * limits.particles_min), limits.particles_max)
 
+    @property
+    def held(self) -> tuple[Belief, float] | None:
+        """The belief and how well the drive fits the roads, for `restore`; None before a start."""
+        return None if self._belief is None else (self._belief, self._fit)
+
+    def restore(self, belief: Belief, fit: float) -> None:
+        """Go on with a belief that was held once, on this map."""
+        state, log_weights = belief
+        moved = type(state)(*(leaf.to(self._device) for leaf in state))
+        self._belief, self._fit = Belief(moved, log_weights.to(self._device)), fit
+        limits = self._settings.filter
+        self._most = min(
+            max(belief.particle_count, 20 * limits.particles_min), limits.particles_max
+        )
+
     def advance(self, motion: Motion, look: Look | None, share: float = 1.0) -> tuple[str, ...]:
         """Resample, move and weigh by every measurement there is.
 

@@ -13,24 +13,27 @@ from bisect import insort
 from operator import attrgetter
 
 import numpy as np
-import torch
 
 from mdps_ros.maps import Map
 from mdps_ros.models.prior import PosePrior
 from mdps_ros.notes import Code, Note, Severity
+from mdps_ros.runtime.belief_file import SavedBelief
 from mdps_ros.runtime.cameras import Cameras
+from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import (
     Event,
     GlobalStartEvent,
     ImageEvent,
     InitialPoseEvent,
     OdometryEvent,
+    RestoreEvent,
     UpdateNowEvent,
 )
 from mdps_ros.runtime.frames import between, compose, inverse
 from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.outputs import Output, PoseEstimate, State, TransformEstimate
+from mdps_ros.runtime.resuming import goes_on
 from mdps_ros.settings import Settings
 
 REGRESSION_NS = 1_000_000_000  # stamps that go back further mean another run, e.g. a bag loop
@@ -67,6 +70,7 @@ class Session:
         self._state = State.UNINITIALIZED
         self._pose_request: InitialPoseEvent | None = None
         self._update_now = False
+        self._saved: SavedBelief | None = None  # to go on with at the first odometry
         heading = (settings.start.heading, settings.start.heading_sd)
         self._heading = heading if settings.start.heading_known else None
 
@@ -84,19 +88,48 @@ class Session:
         elif isinstance(event, ImageEvent):
             outputs += self._on_image(event)
         elif isinstance(event, InitialPoseEvent):
-            self._pose_request = event
+            self._pose_request, self._saved = event, None
             outputs += self._start_at_pose()
         elif isinstance(event, UpdateNowEvent):
             self._update_now = True
+        elif isinstance(event, RestoreEvent):
+            self._saved, self._pose_request = event.saved, None
+            self._localizer.restore(event.saved.belief, event.saved.fit)
+            outputs += self._resume()
         else:
             outputs += self._start_anywhere(event)
         return tuple(outputs)
 
+    def held(self) -> SavedBelief | None:
+        """All that is needed to go on later (see RestoreEvent); None while nothing is known.
+
+        A value: whoever holds it may write it to a file while the session goes on.
+        """
+        held, last = self._localizer.held, self._last
+        if held is None or last is None:
+            return None
+        belief, fit = held
+        return SavedBelief(
+            map_id=self._map.id,
+            state=self._state,
+            stamp_ns=last.stamp_ns,
+            T_odom_base=last.T_odom_base,
+            travelled=last.travelled - self._start_travelled,
+            fit=fit,
+            belief=belief,
+        )
+
     # -- events ------------------------------------------------------------------------------
 
     def _on_odometry(self, event: OdometryEvent) -> list[Output]:
-        newest = self._odometry.newest
         notes: list[Output] = []
+        if (
+            self._saved is not None
+            and self._odometry.newest is None
+            and goes_on(self._saved, event)
+        ):
+            self._odometry.add(self._saved.stamp_ns, self._saved.T_odom_base)
+        newest = self._odometry.newest
         if newest is not None:
             step_ns = event.stamp_ns - newest.stamp_ns
             if step_ns < -REGRESSION_NS:
@@ -107,6 +140,8 @@ class Session:
             return notes  # a duplicate or slightly late sample says nothing new
         if self._first_odometry_ns is None:
             self._first_odometry_ns = event.stamp_ns
+        if self._saved is not None:
+            notes += self._resume()
         if self._pose_request is not None:
             notes += self._start_at_pose()
         return notes + self._drain()
@@ -139,11 +174,26 @@ class Session:
         self._pose_request = None
         self._begin(newest)
         text = "restarted around the initial pose"
-        return [Note(Code.INITIAL_POSE, Severity.INFO, text, {"x_m": mean[0], "y_m": mean[1]})]
+        note = Note(Code.INITIAL_POSE, Severity.INFO, text, {"x_m": mean[0], "y_m": mean[1]})
+        return [note, *self._report(newest, ())]  # whoever set it waits for the answer
+
+    def _resume(self) -> list[Output]:
+        """Go on with the saved belief at its own odometry, or at the newest there is."""
+        saved, newest = self._saved, self._odometry.newest
+        if saved is None or newest is None:
+            return []
+        then = self._odometry.at(saved.stamp_ns)
+        self._saved = None
+        self._begin(newest if then is None else then)
+        self._start_travelled -= saved.travelled
+        self._state, self._update_now = saved.state, True
+        text = "went on with the saved belief"
+        text += "; the vehicle is taken to have stood still since" if then is None else ""
+        return [Note(Code.RESTORED, Severity.INFO, text, {"stamp_s": saved.stamp_ns * 1e-9})]
 
     def _start_anywhere(self, event: GlobalStartEvent) -> list[Output]:
         self._heading = event.heading
-        self._pose_request = None  # one that still waits for odometry
+        self._pose_request = self._saved = None  # one that still waits for odometry
         self._localizer.start(self._localizer.global_prior(event.heading))
         newest = self._odometry.newest
         if newest is not None:
@@ -271,16 +321,6 @@ class Session:
         self._state = State.GLOBAL
         text = "odometry stamps went back; buffers cleared, started over the whole map"
         return Note(Code.STAMP_REGRESSION, Severity.WARN, text, {"back_s": back})
-
-
-def choose_device(name: str) -> tuple[torch.device, tuple[Note, ...]]:
-    """The device to run on, and a note where the wish could not be granted."""
-    if name == "cpu" or torch.cuda.is_available():
-        return torch.device("cpu" if name == "cpu" else "cuda"), ()
-    if name == "auto":
-        return torch.device("cpu"), ()
-    text = "no CUDA device here; running on the CPU (runtime.device: auto silences this)"
-    return torch.device("cpu"), (Note(Code.DEVICE, Severity.WARN, text),)
 
 
 def _dropped(why: str, stamp_ns: int) -> Note:

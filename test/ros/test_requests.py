@@ -16,8 +16,11 @@ from tf2_msgs.msg import TFMessage
 
 from mdps_ros.msg import LocalizerStatus
 from mdps_ros.ros import requests, topics
+from mdps_ros.runtime.archive import Archive
 from mdps_ros.runtime.events import Event, GlobalStartEvent, UpdateNowEvent
 from test.ros.test_node import ACTIVE, NAME, odometry
+
+ARCHIVE = Archive("a map", "", 1.0, lambda note: None)
 
 
 class FakeNode:
@@ -43,7 +46,7 @@ def test_without_nav2_its_service_is_not_offered_and_that_is_said_once(
 ) -> None:
     monkeypatch.setattr(requests, "nav2_set_initial_pose", lambda: None)
     node = FakeNode()
-    made = requests.Requests(node, lambda event: None, lambda msg: None)
+    made = requests.Requests(node, lambda event: None, lambda msg: None, ARCHIVE)
     assert requests.SET_POSE.name not in node.offered
     assert node.lines == [requests.NO_NAV2]
     made.destroy()
@@ -53,7 +56,7 @@ def test_without_nav2_its_service_is_not_offered_and_that_is_said_once(
 def test_with_nav2_its_pose_goes_the_way_of_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "nav2_set_initial_pose", lambda: Empty)
     node, poses = FakeNode(), []
-    requests.Requests(node, lambda event: None, poses.append)
+    requests.Requests(node, lambda event: None, poses.append, ARCHIVE)
     answer = object()
     request = SimpleNamespace(pose="a pose")
     assert node.offered["set_initial_pose"](request, answer) is answer
@@ -63,7 +66,7 @@ def test_with_nav2_its_pose_goes_the_way_of_the_topic(monkeypatch: pytest.Monkey
 
 def test_the_services_of_amcl_become_events() -> None:
     node, events = FakeNode(), list[Event]()
-    requests.Requests(node, events.append, lambda msg: None)
+    requests.Requests(node, events.append, lambda msg: None, ARCHIVE)
     for name in ("reinitialize_global_localization", "request_nomotion_update"):
         node.offered[name](Empty.Request(), Empty.Response())
     assert events == [GlobalStartEvent(), UpdateNowEvent()]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mdps_ros.notes import Code, Severity
+from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import (
     OdometryEvent,
 )
@@ -19,7 +20,7 @@ from mdps_ros.runtime.outputs import (
     State,
     TransformEstimate,
 )
-from mdps_ros.runtime.session import Session, choose_device
+from mdps_ros.runtime.session import Session
 from test.runtime.town import (
     ON_STREET,
     SECOND,
