@@ -20,6 +20,9 @@ COMMANDS = {
     "simulate": LazyCommand(
         "mdps_ros.cli.simulate", "simulate", "Drive through a map's streets and write a bag."
     ),
+    "frames": LazyCommand(
+        "mdps_ros.cli.frames", "frames", "Render labelled frames of a map's streets to train on."
+    ),
     "convert": LazyCommand("mdps_ros.cli.convert", "app", "Turn data sets into bags."),
     "replay": LazyCommand(
         "mdps_ros.cli.replay", "replay", "Localize a recorded drive without ROS; writes a report."

@@ -107,7 +107,7 @@ def render_depth(
         (height, width) float32 m along the optical axis; NaN beyond the range and in the sky.
     """
     x, y, yaw = T_map_base
-    rotation = _rotation(yaw, *tilt)
+    rotation = attitude(yaw, *tilt)
     start = rotation @ camera.T_base_camera[:3, 3] + [x, y, 0.0]
     directions = (rays @ (rotation @ R_BASE_OPTICAL).T).astype(np.float32)
     # The optical z of every direction is 1, so the multiple of the ray is the depth itself.
@@ -159,7 +159,7 @@ def tilt_track(
     return track * errors.tilt_sd_rad
 
 
-def _rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
+def attitude(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     """Rz(yaw) Ry(pitch) Rx(roll), map <- base."""
     (cy, sy), (cp, sp), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (yaw, pitch, roll))
     rz = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
