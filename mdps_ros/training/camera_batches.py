@@ -85,8 +85,13 @@ class Sampler:
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """A batch; all its randomness comes from `rng`."""
+    def draw(self, rng: np.random.Generator, clean: float) -> Batch:
+        """A batch; all its randomness comes from `rng`.
+
+        Args:
+            rng: source of randomness.
+            clean: share of the pieces that are shown as they are.
+        """
         shown: list[NDArray[np.uint8]] = []
         true: list[NDArray[np.uint8]] = []
         poses, scale, frames = [], [], []
@@ -94,7 +99,7 @@ class Sampler:
             place, near, corner = self._piece(rng)
             source, side = self._sources[place], self._options.side
             variants = len(source.ground.layers) - 1
-            right = variants == 0 or rng.random() < self._options.clean
+            right = variants == 0 or rng.random() < clean
             variant = 0 if right else 1 + int(rng.integers(variants))
             turns = int(rng.integers(4))
             origin = np.array(source.ground.corner) + corner.astype(np.float64)

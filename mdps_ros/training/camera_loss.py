@@ -65,7 +65,7 @@ def draw_candidates(
 def pose_loss(
     ground: Ground,
     map_features: Float[Tensor, "K C S S"],
-    factor: Float[Tensor, ""],
+    factor: Float[Tensor, " B"],
     poses: Float[Tensor, "B 3"],
     scale: Float[Tensor, " B"],
     generator: torch.Generator,
@@ -78,7 +78,7 @@ def pose_loss(
     Args:
         ground: of the images.
         map_features: of the pieces; the first B / K images belong to the first piece.
-        factor: of the score.
+        factor: of each image's score.
         poses: of the cameras in their pieces.
         scale: camera height over the canonical one.
         generator: source of randomness.
@@ -92,7 +92,8 @@ def pose_loss(
     per_piece = len(poses) // len(map_features)
     strange = [spectra[:, 4:].roll(step * per_piece, 0) for step in (1, 2)]
     spectra = torch.cat([spectra[:, :4], *strange], dim=1)
-    score = factor * correlate(ground.features.float(), spectra, windows.shape[-2:])
+    score = correlate(ground.features.float(), spectra, windows.shape[-2:])
+    score = factor[:, None, None, None] * score
     share = F.log_softmax(score.flatten(1), dim=1).view_as(score)
     return -_between(share[:, 0], around.shift + REACH)
 

@@ -19,7 +19,7 @@ class CameraLook(NamedTuple):
 
     Attributes:
         cells: places of all cells that say something, m forward and left in the base frame.
-        features: of the cells, times the scale: a cell adds its inner product with the map's
+        features: of the cells, times the factor: a cell adds its inner product with the map's
             features to the log-likelihood.
         classes: probability of each of AUXILIARY at all cells, for people.
         visible: 1 where a cell lies in the view.
@@ -33,13 +33,13 @@ class CameraLook(NamedTuple):
     reach: float
 
 
-def make_look(ground: Ground, view: View, scale: Float[Tensor, ""]) -> CameraLook | None:
+def make_look(ground: Ground, view: View, factor: Float[Tensor, " 1"]) -> CameraLook | None:
     """A look from the ground features of one view; None when no cell is seen.
 
     Args:
         ground: of a batch of one.
         view: where the image was taken from.
-        scale: of the score.
+        factor: of the score.
     """
     visible = ground.visible[0, 0]
     order = _serpentine().to(visible.device)
@@ -47,7 +47,7 @@ def make_look(ground: Ground, view: View, scale: Float[Tensor, ""]) -> CameraLoo
     if len(chosen) == 0:
         return None
     places = base_positions(view).to(visible.device).reshape(-1, 2)[chosen]
-    features = (scale * ground.features[0].float()).flatten(1).T[chosen]
+    features = (factor * ground.features[0].float()).flatten(1).T[chosen]
     return CameraLook(
         places,
         features,

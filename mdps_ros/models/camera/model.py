@@ -4,10 +4,10 @@ A network turns the image to a ground plan of features before the camera, anothe
 map to features of the same kind. The log-likelihood of a pose is the inner product of the two,
 where the plan, moved to the map by the pose, comes to lie:
 
-    log p(image | pose) = scale * sum over cells of <ground(cell), map(pose * cell)> + constant
+    log p(image | pose) = factor * sum over cells of <ground(cell), map(pose * cell)> + constant
 
 as in OrienterNet (Sarlin et al. 2023) and MDPS (Younis and Sudderth 2024). The networks and the
-scale were trained together by the log-loss of the true pose among others, on maps with errors, so
+factor were trained together by the log-loss of the true pose among others, on maps with errors, so
 the score of one image is a calibrated log-likelihood. Images that follow each other closely see
 the same things through the same map errors; whoever adds them weighs each by the travel since the
 last one over `camera.decorrelation`.
@@ -83,7 +83,7 @@ class CameraModel:
             image = torch.from_numpy(view.rgb[None]).to(self._device)
             mask = torch.from_numpy(view.mask[None]).to(self._device)
             ground = self._networks.encode_image(image, mask)
-            return make_look(ground, view, self._networks.scale())
+            return make_look(ground, view, self._networks.scale(ground.features))
 
     def log_likelihood(
         self, poses: Float[Tensor, "B N 3"], look: CameraLook

@@ -20,6 +20,7 @@ AUXILIARY = ("building", "road", "pavement", "tram", "grass", "tree")
 
 _WIDTH = 48  # of the image features before the lift
 _CELL = 32  # of the features at the cells
+_TYPICAL = 800.0  # sum over the cells of the features' lengths
 
 
 class Ground(NamedTuple):
@@ -90,15 +91,21 @@ class MapEncoder(nn.Module):
 
 
 class Scale(nn.Module):
-    """The factor that makes the inner product a log-likelihood."""
+    """The factor of each image that makes its inner product a log-likelihood.
+
+    A power of the image's total evidence: the errors of a map reach over many cells, so twice the
+    evidence is not twice as sure.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.log_factor = nn.Parameter(torch.tensor(-3.9))
+        self.slope = nn.Parameter(torch.tensor(0.0))
 
-    def forward(self) -> Float[Tensor, ""]:
-        """The factor."""
-        return self.log_factor.exp()
+    def forward(self, features: Float[Tensor, "B C Z X"]) -> Float[Tensor, " B"]:
+        """The factors of images with these ground features."""
+        total = features.float().norm(dim=1).sum(dim=(1, 2))
+        return (self.log_factor + self.slope * torch.log(total / _TYPICAL + 0.01)).exp()
 
 
 class CameraNetworks(nn.Module):
