@@ -23,7 +23,8 @@ from tf_transformations import quaternion_from_euler
 from visualization_msgs.msg import Marker, MarkerArray
 
 from mdps_ros.core.mapdata import RasterTile
-from mdps_ros.msg import Hypothesis, HypothesisArray, LocalizerStatus
+from mdps_ros.msg import Hypothesis, HypothesisArray, JumpEvent, LocalizerStatus
+from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
 
 FREE_LAYERS = ("road_major", "road_minor", "service", "parking")
@@ -135,6 +136,16 @@ def status_message(
         covariance = estimate.modes[0].covariance
     made.sigma_position_m = float(max(np.linalg.eigvalsh(covariance[:2, :2])[-1], 0.0) ** 0.5)
     made.sigma_yaw_rad = float(max(covariance[2, 2], 0.0) ** 0.5)
+    return made
+
+
+def jump_message(jump: PoseJump, frame: str) -> JumpEvent:
+    """A jump of the claimed pose; causes go by name."""
+    made = JumpEvent(header=header(jump.stamp_ns, frame), count=jump.count)
+    made.cause = getattr(JumpEvent, jump.cause.name)
+    made.after = planar_pose(jump.after)
+    if jump.before is not None:
+        made.was_claimed, made.before = True, planar_pose(jump.before)
     return made
 
 

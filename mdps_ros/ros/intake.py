@@ -28,6 +28,7 @@ class Intake:
         node: owner of the subscriptions.
         settings: frames and quality of service.
         offer: takes every event, and a note for every message that cannot be used.
+        heard: takes the name of every sensor topic that a message came on.
 
     Attributes:
         open: whether sensor messages are converted at all.
@@ -36,7 +37,11 @@ class Intake:
     """
 
     def __init__(
-        self, node: LifecycleNode, settings: Settings, offer: Callable[[Event | Note], None]
+        self,
+        node: LifecycleNode,
+        settings: Settings,
+        offer: Callable[[Event | Note], None],
+        heard: Callable[[str], None],
     ) -> None:
         self.open = False
         self.odom_frame = settings.frames.odom
@@ -44,6 +49,7 @@ class Intake:
         self._node = node
         self._frames = settings.frames
         self._offer = offer
+        self._heard = heard
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         self._camera = messages.Inputs(self._extrinsics)
@@ -86,16 +92,19 @@ class Intake:
         return messages.transform_matrix(found.transform)
 
     def _on_camera_info(self, msg: Any) -> None:
+        self._heard(topics.CAMERA_INFO.name)
         for note in self._camera.camera_info(msg):
             self._offer(note)
 
     def _on_odometry(self, msg: Any) -> None:
+        self._heard(topics.ODOMETRY.name)
         event = messages.odometry_event(msg)
         if not isinstance(event, Note) and msg.header.frame_id:
             self.odom_frame = msg.header.frame_id
         self._offer(event)
 
     def _on_image(self, msg: Any) -> None:
+        self._heard(topics.IMAGE.name)
         if self.open:
             event = self._camera.image(msg)
             self.refused += isinstance(event, Note)

@@ -10,12 +10,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 
 from mdps_ros.notes import Code, Note, Severity
+from mdps_ros.ros import diagnostics
 from mdps_ros.ros.intake import Intake
 from mdps_ros.ros.publishing import Publishing
 from mdps_ros.ros.requests import Requests
+from mdps_ros.ros.watching import make_health
 from mdps_ros.runtime.archive import Archive
 from mdps_ros.runtime.events import (
     Event,
@@ -25,6 +29,7 @@ from mdps_ros.runtime.events import (
     RestoreEvent,
     UpdateNowEvent,
 )
+from mdps_ros.runtime.jumps import JumpWatch
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, TransformEstimate
 from mdps_ros.runtime.throttle import NoteThrottle
 from mdps_ros.runtime.worker import Worker
@@ -45,6 +50,9 @@ NEW_BELIEF = (
     Code.STAMP_REGRESSION,
 )
 """Notes after which what was published before no longer belongs to the belief."""
+
+LATE_S = 60.0
+"""An estimate that is older is none of now: its stamp is of another clock."""
 
 REQUESTS = (GlobalStartEvent, InitialPoseEvent, UpdateNowEvent, RestoreEvent)
 """Events that wait for the activation, the last one of each kind; sensor data does not."""
@@ -82,10 +90,15 @@ class Pipeline:
         self._dropped_inside = 0  # by the session
         self._publishing = Publishing(node, settings, city.id)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
-        self._intake = Intake(node, settings, self._offer)
+        self._health = make_health(settings, city)
+        self._jumps = JumpWatch(settings.estimate)
+        self._intake = Intake(node, settings, self._offer, self._heard)
         file, period = settings.node.state_file, settings.node.state_period
         self._archive = Archive(city.id, file, period, self._log)
         self._requests = Requests(node, self._offer, self._intake.initial_pose, self._archive)
+        # by a clock that runs even while simulated time stands still
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=steady)
 
     def open(self) -> None:
         """Publish the map and a first status, then take messages; publishers must be active."""
@@ -93,6 +106,7 @@ class Pipeline:
         finest = (bounds.width * bounds.height / GRID_CELLS_MAX) ** 0.5
         self._publishing.map(self._map.raster(bounds, max(wanted, finest)))
         self._worker.start()
+        self._health.begin(time.monotonic())
         self._open = self._intake.open = True
         self._report()
         kept, self._kept = self._kept, {}
@@ -109,6 +123,7 @@ class Pipeline:
     def destroy(self) -> None:
         """Close and give all topics back."""
         self.close()
+        self._node.destroy_timer(self._timer)
         self._intake.destroy()
         self._requests.destroy()
         self._publishing.destroy()
@@ -128,11 +143,24 @@ class Pipeline:
             self._kept[type(event)] = event
             self._node.get_logger().info("request kept until the node is activated")
 
+    def _heard(self, name: str) -> None:
+        self._health.heard(name, time.monotonic())
+
+    def _diagnose(self) -> None:
+        if self._open:
+            self._publishing.diagnostics(self._health.conditions(time.monotonic()))
+
     # -- worker's thread -----------------------------------------------------------------------
 
     def _handle(self, event: Event) -> None:
         is_image, estimated = isinstance(event, ImageEvent), False
-        for output in self._session.handle(event):
+        begin = time.monotonic()
+        outputs = self._session.handle(event)
+        seconds = time.monotonic() - begin
+        for output in outputs:
+            jump = self._jumps.see(output)
+            if jump is not None:
+                self._publishing.jump(jump)
             if isinstance(output, PoseEstimate):
                 self._stamp_ns, estimated = output.stamp_ns, True
                 self._publishing.pose(output)
@@ -145,6 +173,10 @@ class Pipeline:
         self._used += is_image
         if is_image or estimated:
             self._report()
+        if estimated:
+            late = (self._node.get_clock().now().nanoseconds - self._stamp_ns) * 1e-9
+            # anything else is the difference of two clocks, as when a bag is played
+            self._health.worked(seconds, late if 0.0 <= late < LATE_S else None)
         self._archive.keep(self._session.held(), time.monotonic())
 
     def _take_note(self, note: Note) -> None:
@@ -156,10 +188,12 @@ class Pipeline:
     def _report(self) -> None:
         dropped = self._intake.refused + self._dropped_before + self._dropped_inside
         self._publishing.status(self._stamp_ns, self._used, dropped)
+        self._health.reported(self._publishing.estimate, self._used, dropped)
 
     # -- both ----------------------------------------------------------------------------------
 
     def _log(self, note: Note) -> None:
+        self._health.noted(note, time.monotonic())
         text = self._throttle.text(note, time.monotonic())
         logger = self._node.get_logger()
         if text is None:

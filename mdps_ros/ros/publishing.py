@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from geometry_msgs.msg import PoseStamped
@@ -11,6 +12,9 @@ from tf2_ros import TransformBroadcaster
 
 from mdps_ros.core.mapdata import RasterTile
 from mdps_ros.ros import convert, topics
+from mdps_ros.ros.diagnostics import diagnostics_message
+from mdps_ros.runtime.health import Condition
+from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.mode_ids import ModeIds
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
 from mdps_ros.settings import Settings
@@ -85,6 +89,17 @@ class Publishing:
         if topics.PARTICLES in wanted:
             self._send(topics.PARTICLES, convert.pose_array_message(thinned, self._frame))
 
+    def jump(self, jump: PoseJump) -> None:
+        """Tell planners that the pose jumped."""
+        self._send(topics.JUMPS, convert.jump_message(jump, self._frame))
+
+    def diagnostics(self, conditions: Iterable[Condition]) -> None:
+        """Tell how the node is doing."""
+        now = self._node.get_clock().now().to_msg()
+        name = self._node.get_fully_qualified_name().lstrip("/")
+        message = diagnostics_message(conditions, now, name, self._map_id)
+        self._send(topics.DIAGNOSTICS, message)
+
     def status(self, stamp_ns: int, used: int, dropped: int) -> None:
         """Publish how things stand after a frame."""
         message = convert.status_message(
@@ -96,6 +111,11 @@ class Publishing:
             frames_dropped=dropped,
         )
         self._send(topics.STATUS, message)
+
+    @property
+    def estimate(self) -> PoseEstimate | None:
+        """The newest one that was published."""
+        return self._estimate
 
     @property
     def _frame(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
 from nav_msgs.msg import OccupancyGrid, Odometry, Path
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -12,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from mdps_ros.msg import HypothesisArray, LocalizerStatus
+from mdps_ros.msg import HypothesisArray, JumpEvent, LocalizerStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,17 @@ STATUS = Topic("status", LocalizerStatus, 1,
     "State, particles, spread, frame counts; at activation and once per frame.", latched=True)
 MAP = Topic("map", OccupancyGrid, 1,
     "0 road, 100 building, barrier or water, -1 other ground.", latched=True)
+JUMPS = Topic("jumps", JumpEvent, 10,
+    "The claimed pose jumped, that is, map -> odom changed by more than the motion explains.")
+DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, 10,
+    "State, rates and ages of the inputs, drops, latency, map and device; once a second.")
 TF = Topic("/tf", TFMessage, 100,
     "map -> odom while tracking; a camera's place is read from /tf and /tf_static.")
 # fmt: on
 
 INPUTS: tuple[Topic, ...] = (ODOMETRY, IMAGE, CAMERA_INFO, INITIAL_POSE)
 OUTPUTS: tuple[Topic, ...] = (
-    POSE, PARTICLE_CLOUD, PARTICLES, PATH, HYPOTHESES, MARKERS, STATUS, MAP
+    POSE, PARTICLE_CLOUD, PARTICLES, PATH, HYPOTHESES, MARKERS, STATUS, MAP, JUMPS, DIAGNOSTICS
 )  # fmt: skip
 TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, TF)
 """The whole table."""

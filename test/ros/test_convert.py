@@ -7,8 +7,12 @@ import pytest
 from sensor_msgs_py import point_cloud2
 
 from mdps_ros.core.mapdata import LAYERS, RasterTile
-from mdps_ros.msg import LocalizerStatus
+from mdps_ros.msg import JumpEvent, LocalizerStatus
+from mdps_ros.notes import Severity
 from mdps_ros.ros import convert
+from mdps_ros.ros.diagnostics import diagnostics_message
+from mdps_ros.runtime.health import Condition
+from mdps_ros.runtime.jumps import Cause, PoseJump
 from mdps_ros.runtime.outputs import (
     Mode,
     ParticleSnapshot,
@@ -151,3 +155,37 @@ def test_grid_starts_in_the_south_west_and_knows_roads_and_walls() -> None:
     assert (message.info.width, message.info.height, message.info.resolution) == (3, 2, 2.0)
     assert (message.info.origin.position.x, message.info.origin.position.y) == (-50.0, 20.0)
     assert message.data.tolist() == [0, -1, -1, -1, -1, 100]
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_a_jump_names_its_cause_and_both_poses(cause: Cause) -> None:
+    before, after = np.array([1.0, 2.0, 0.0]), np.array([-3.0, 4.0, math.pi / 2])
+    value = PoseJump(stamp_ns=STAMP, cause=cause, before=before, after=after, count=3)
+    message = convert.jump_message(value, "map")
+    assert message.cause == getattr(JumpEvent, cause.name)
+    assert (message.was_claimed, message.count) == (True, 3)
+    assert (message.before.position.x, message.after.position.x) == (1.0, -3.0)
+    assert message.after.orientation.z == pytest.approx(math.sqrt(0.5))
+
+
+def test_a_first_claim_has_no_before() -> None:
+    value = PoseJump(stamp_ns=STAMP, cause=Cause.STARTED, before=None, after=np.zeros(3), count=1)
+    assert not convert.jump_message(value, "map").was_claimed
+
+
+def test_causes_are_distinct() -> None:
+    assert sorted(getattr(JumpEvent, cause.name) for cause in Cause) == list(range(len(Cause)))
+
+
+def test_diagnostics_have_names_levels_and_hardware() -> None:
+    conditions = [
+        Condition("inputs", Severity.ERROR, "no odom", {"odom age [s]": "9.00"}),
+        Condition("map", Severity.INFO, "loaded", {}),
+    ]
+    stamp = convert.header(STAMP, "").stamp
+    message = diagnostics_message(conditions, stamp, "car/amcl", "abc")
+    assert [status.name for status in message.status] == ["car/amcl: inputs", "car/amcl: map"]
+    assert [status.level for status in message.status] == [b"\x02", b"\x00"]
+    assert message.status[0].values[0].key == "odom age [s]"
+    assert {status.hardware_id for status in message.status} == {"abc"}
+    assert message.header.stamp == stamp

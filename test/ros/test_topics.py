@@ -13,9 +13,9 @@ def test_every_topic_has_one_row_with_its_type() -> None:
     assert "`nav_msgs/msg/Odometry`" in rows[0]
 
 
-def test_names_are_relative_but_for_tf() -> None:
+def test_names_are_relative_but_for_those_that_are_of_the_whole_system() -> None:
     absolute = [topic.name for topic in topics.TOPICS if topic.name.startswith("/")]
-    assert absolute == ["/tf"]
+    assert absolute == ["/diagnostics", "/tf"]
 
 
 def test_pose_is_what_nav2_tools_ask_for() -> None:
