@@ -55,7 +55,7 @@ def choose(frames: FrameSet, count: int, seed: int) -> NDArray[np.int64]:
 
 def frame_results(
     frames: FrameSet,
-    chosen: Sequence[int],
+    chosen: NDArray[np.int64],
     cases: Sequence[MapCase],
     networks: CameraNetworks,
     seed: int,

@@ -1,0 +1,69 @@
+"""`mdps evaluate camera-frames`: the camera's score of single frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def camera_frames(
+    frames: Annotated[Path, typer.Option(help="Folder of mdps frames.")],
+    map: Annotated[
+        str, typer.Option("--map", help="Map, a name or a file; that of the frames when left out.")
+    ] = "",
+    weights: Annotated[
+        str, typer.Option(help="Weights file; the package's own when left out.")
+    ] = "",
+    count: Annotated[int, typer.Option(min=1, help="Frames, drawn at random.")] = 1200,
+    seed: Annotated[int, typer.Option(help="Of the draw and of the windows.")] = 0,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write rows and machine to this file.")
+    ] = None,
+    markdown_file: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the table to this file.")
+    ] = None,
+    picture_file: Annotated[
+        Path | None, typer.Option("--picture", help="Draw examples and curves to this PNG.")
+    ] = None,
+) -> None:
+    """Find the pose of single frames in a window of 64 m and 60 degrees.
+
+    Each frame is held against the map as it is and against one with the errors that maps have.
+
+    Examples:
+        mdps evaluate camera-frames --frames out/frames/helsinki_test --json out.json
+        mdps evaluate camera-frames --frames out/frames/helsinki_test --count 100
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from mdps_ros.evaluation import camera_frames as study
+    from mdps_ros.evaluation import camera_frames_report as report
+    from mdps_ros.evaluation import results
+    from mdps_ros.evaluation.camera_examples import examples
+    from mdps_ros.evaluation.camera_frame_set import FrameSet
+    from mdps_ros.maps.load import load_map
+    from mdps_ros.models.camera.files import load_networks
+
+    found = FrameSet(frames)
+    networks = load_networks(weights)
+    cases = study.map_cases(load_map(map or found.map), networks)
+    chosen = study.choose(found, count, seed)
+    steps = study.frame_results(found, chosen, cases, networks, seed)
+    console = Console(stderr=True)
+    done = list(track(steps, "frames", total=len(chosen), console=console))
+    by_map = {case.name: [result[case.name] for result in done] for case in cases}
+    rows = [study.row(name, values) for name, values in by_map.items()]
+    results.print_table(Console(), "camera frames", rows, report.SCREEN_COLUMNS)
+    command = results.command_line()
+    if json_file is not None:
+        content = results.document("camera frames", rows, seed, command=command)
+        curves = {name: study.reliability(values).tolist() for name, values in by_map.items()}
+        results.write_json(json_file, {**content, "mass": study.LEVELS.tolist(), **curves})
+    if markdown_file is not None:
+        text = report.markdown(rows, frames.name, Path(weights).name or "of the package", command)
+        markdown_file.write_text(text, encoding="utf-8")
+    if picture_file is not None:
+        report.draw(picture_file, by_map, examples(found, chosen, cases, networks, seed))
