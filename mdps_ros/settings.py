@@ -353,6 +353,9 @@ class NodeSettings:
     map_resolution: float = setting(
         1.0, "Resolution of the published occupancy grid.", unit="m", low=0.05, high=10.0
     )
+    odometry_rate: float = setting(
+        50.0, "At most this many predicted poses; 0: none.", unit="Hz", low=0.0, high=1000.0
+    )
     state_file: str = setting(
         "", "Save the belief here, and go on with it at the next start; empty: neither."
     )

@@ -13,8 +13,9 @@ from geometry_msgs.msg import (
     PoseStamped,
     PoseWithCovarianceStamped,
     TransformStamped,
+    TwistWithCovariance,
 )
-from nav_msgs.msg import OccupancyGrid, Path
+from nav_msgs.msg import OccupancyGrid, Odometry, Path
 from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2, PointField
 from sensor_msgs_py import point_cloud2
@@ -26,6 +27,7 @@ from mdps_ros.core.mapdata import RasterTile
 from mdps_ros.msg import Hypothesis, HypothesisArray, JumpEvent, LocalizerStatus
 from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
+from mdps_ros.runtime.prediction import PredictedPose
 
 FREE_LAYERS = ("road_major", "road_minor", "service", "parking")
 OCCUPIED_LAYERS = ("building", "barrier", "water")
@@ -66,6 +68,16 @@ def pose_stamped(estimate: PoseEstimate, frame: str) -> PoseStamped:
     """The pose alone, as an element of a path."""
     stamped = header(estimate.stamp_ns, frame)
     return PoseStamped(header=stamped, pose=planar_pose(estimate.T_map_base))
+
+
+def odometry_message(
+    pose: PredictedPose, twist: TwistWithCovariance, frame: str, child: str
+) -> Odometry:
+    """A predicted pose with the velocity that the odometry told."""
+    made = Odometry(header=header(pose.stamp_ns, frame), child_frame_id=child, twist=twist)
+    made.pose.pose = planar_pose(pose.T_map_base)
+    made.pose.covariance = full_covariance(pose.covariance)
+    return made
 
 
 def path_message(poses: Sequence[PoseStamped]) -> Path:

@@ -17,7 +17,7 @@ from rclpy.time import Time
 from mdps_ros.notes import Note
 from mdps_ros.ros import topics
 from mdps_ros.runtime import messages
-from mdps_ros.runtime.events import Event
+from mdps_ros.runtime.events import Event, OdometryEvent
 from mdps_ros.settings import Settings
 
 
@@ -29,6 +29,7 @@ class Intake:
         settings: frames and quality of service.
         offer: takes every event, and a note for every message that cannot be used.
         heard: takes the name of every sensor topic that a message came on.
+        moved: takes every odometry event with its geometry_msgs/TwistWithCovariance.
 
     Attributes:
         open: whether sensor messages are converted at all.
@@ -42,6 +43,7 @@ class Intake:
         settings: Settings,
         offer: Callable[[Event | Note], None],
         heard: Callable[[str], None],
+        moved: Callable[[OdometryEvent, Any], None],
     ) -> None:
         self.open = False
         self.odom_frame = settings.frames.odom
@@ -50,6 +52,7 @@ class Intake:
         self._frames = settings.frames
         self._offer = offer
         self._heard = heard
+        self._moved = moved
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         self._camera = messages.Inputs(self._extrinsics)
@@ -99,9 +102,10 @@ class Intake:
     def _on_odometry(self, msg: Any) -> None:
         self._heard(topics.ODOMETRY.name)
         event = messages.odometry_event(msg)
-        if not isinstance(event, Note) and msg.header.frame_id:
-            self.odom_frame = msg.header.frame_id
         self._offer(event)
+        if not isinstance(event, Note):
+            self.odom_frame = msg.header.frame_id or self.odom_frame
+            self._moved(event, msg.twist)
 
     def _on_image(self, msg: Any) -> None:
         self._heard(topics.IMAGE.name)

@@ -1,14 +1,14 @@
 """What exists between configure and cleanup: subscriptions -> worker -> session -> publishers.
 
-Callbacks run in the executor's thread and only convert and enqueue; the session and everything
-that is published live in the worker's thread.
+Callbacks run in the executor's thread, which converts, enqueues, predicts and diagnoses; the
+session and all else that is published live in the worker's thread.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -26,11 +26,13 @@ from mdps_ros.runtime.events import (
     GlobalStartEvent,
     ImageEvent,
     InitialPoseEvent,
+    OdometryEvent,
     RestoreEvent,
     UpdateNowEvent,
 )
 from mdps_ros.runtime.jumps import JumpWatch
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, TransformEstimate
+from mdps_ros.runtime.prediction import Predictor
 from mdps_ros.runtime.throttle import NoteThrottle
 from mdps_ros.runtime.worker import Worker
 from mdps_ros.settings import Settings
@@ -92,7 +94,8 @@ class Pipeline:
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
         self._health = make_health(settings, city)
         self._jumps = JumpWatch(settings.estimate)
-        self._intake = Intake(node, settings, self._offer, self._heard)
+        self._predictor = Predictor(settings.motion, settings.node.odometry_rate)
+        self._intake = Intake(node, settings, self._offer, self._heard, self._moved)
         file, period = settings.node.state_file, settings.node.state_period
         self._archive = Archive(city.id, file, period, self._log)
         self._requests = Requests(node, self._offer, self._intake.initial_pose, self._archive)
@@ -146,6 +149,11 @@ class Pipeline:
     def _heard(self, name: str) -> None:
         self._health.heard(name, time.monotonic())
 
+    def _moved(self, event: OdometryEvent, twist: Any) -> None:
+        pose = self._predictor.predict(event) if self._open else None
+        if pose is not None:
+            self._publishing.predicted(pose, twist)
+
     def _diagnose(self) -> None:
         if self._open:
             self._publishing.diagnostics(self._health.conditions(time.monotonic()))
@@ -158,6 +166,7 @@ class Pipeline:
         outputs = self._session.handle(event)
         seconds = time.monotonic() - begin
         for output in outputs:
+            self._predictor.see(output)
             jump = self._jumps.see(output)
             if jump is not None:
                 self._publishing.jump(jump)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, TwistWithCovariance
 from rclpy.lifecycle import LifecycleNode
 from tf2_ros import TransformBroadcaster
 
@@ -17,6 +17,7 @@ from mdps_ros.runtime.health import Condition
 from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.mode_ids import ModeIds
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
+from mdps_ros.runtime.prediction import PredictedPose
 from mdps_ros.settings import Settings
 
 PATH_POSES = 2000
@@ -70,6 +71,12 @@ class Publishing:
             self._path.append(convert.pose_stamped(estimate, self._frame))
         if self._path and self._wanted(topics.PATH):
             self._send(topics.PATH, convert.path_message(self._path))
+
+    def predicted(self, pose: PredictedPose, twist: TwistWithCovariance) -> None:
+        """Publish a pose between two estimates."""
+        child = self._settings.frames.base
+        message = convert.odometry_message(pose, twist, self._frame, child)
+        self._send(topics.PREDICTED, message)
 
     def transform(self, estimate: TransformEstimate, odom_frame: str) -> None:
         """Broadcast map -> odom, unless `node.publish_tf` is off."""

@@ -69,6 +69,9 @@ INITIAL_POSE = Topic("initialpose", PoseWithCovarianceStamped, 10,
     "kept while the node is inactive.", out=False)
 POSE = Topic("pose", PoseWithCovarianceStamped, 1,
     "Mean of the heaviest hypothesis, covariance of the whole belief about it.", latched=True)
+PREDICTED = Topic("odometry", Odometry, 50,
+    "While tracking: the pose at the newest odometry, at up to `node.odometry_rate`; the "
+    "covariance grows with the motion since the last estimate.")
 PARTICLE_CLOUD = Topic("particle_cloud", PointCloud2, 5,
     "Particles as float32 x, y, z, yaw, weight; made only when somebody listens.")
 PARTICLES = Topic("particles", PoseArray, 5,
@@ -93,7 +96,8 @@ TF = Topic("/tf", TFMessage, 100,
 
 INPUTS: tuple[Topic, ...] = (ODOMETRY, IMAGE, CAMERA_INFO, INITIAL_POSE)
 OUTPUTS: tuple[Topic, ...] = (
-    POSE, PARTICLE_CLOUD, PARTICLES, PATH, HYPOTHESES, MARKERS, STATUS, MAP, JUMPS, DIAGNOSTICS
+    POSE, PREDICTED, PARTICLE_CLOUD, PARTICLES, PATH, HYPOTHESES, MARKERS, STATUS, MAP, JUMPS,
+    DIAGNOSTICS,
 )  # fmt: skip
 TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, TF)
 """The whole table."""

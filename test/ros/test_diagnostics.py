@@ -1,4 +1,4 @@
-"""Diagnostics and jump events over DDS."""
+"""Diagnostics, jump events and predicted poses over DDS."""
 
 from __future__ import annotations
 
@@ -41,5 +41,31 @@ def test_diagnostics_and_jumps_tell_what_happens(start_node: Any, partner: Any) 
     drive(out, 2, 60, 1.0)
     assert partner.until(lambda: newest("timing").values)
     assert int(newest("inputs").values[0].value) == 62
+    assert node.end() == 0, node.text
+    assert "Traceback" not in node.text
+
+
+def stamps(messages: list[Any]) -> list[float]:
+    return [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for m in messages]
+
+
+def test_the_pose_is_predicted_to_the_newest_odometry(start_node: Any, partner: Any) -> None:
+    node = start_node(depth__enabled="false", camera__enabled="false")
+    node.wait_for(ACTIVE)
+    predicted, poses = partner.hear(topics.PREDICTED), partner.hear(topics.POSE)
+    out, initial = partner.speak(topics.ODOMETRY), partner.speak(topics.INITIAL_POSE)
+    drive(out, 0, 2, 0.0)
+    assert partner.until(lambda: poses)
+    assert predicted == []  # nothing is claimed yet
+    initial.publish(pose(-100.0, -160.0))
+    assert partner.until(lambda: len(poses) == 2), node.text
+    drive(out, 2, 20, 1.0, step=0.05)  # 1 m: no update for most of it
+    assert partner.until(lambda: len(predicted) == 20), node.text
+    assert stamps(predicted) == [100.0 + 0.05 * i for i in range(2, 22)]
+    assert len(poses) < 5
+    first, last = predicted[0], predicted[-1]
+    assert (last.header.frame_id, last.child_frame_id) == ("map", "base_link")
+    assert abs(last.pose.pose.position.x - first.pose.pose.position.x - 0.95) < 0.5
+    assert last.pose.covariance[0] > 0.0
     assert node.end() == 0, node.text
     assert "Traceback" not in node.text
