@@ -18,6 +18,7 @@ from mdps_ros.sim.street_look import draw_look
 from mdps_ros.sim.street_world import Street, StreetWorld, render_frame
 
 ROUTE_M = 300.0
+SPARE_M = 40.0  # of the route, which rounding corners shortens
 SPACING_M = 5.0
 
 
@@ -98,8 +99,11 @@ def draw_frames(
     routes = RouteStyle(margin_m=15.0)
     frames: list[Frames] = []
     while sum(len(frame.pose) for frame in frames) < count:
-        route = random_route(graph, inside, ROUTE_M + 40.0, generator, routes)
-        drive = drive_route(route, ROUTE_M, DriveLimits(), generator, start_ns=0)
+        route = random_route(graph, inside, ROUTE_M + SPARE_M, generator, routes)
+        try:
+            drive = drive_route(route, ROUTE_M, DriveLimits(), generator, start_ns=0)
+        except ValueError:  # its corners took more than SPARE_M
+            continue
         travelled = np.concatenate(
             [[0.0], np.cumsum(np.hypot(*np.diff(drive.poses[:, :2], axis=0).T))]
         )
