@@ -78,7 +78,7 @@ def locate(sequence: KittiSequence, place: Map, settings: Settings) -> Trace:
         DataError: the sequence has no metric odometry.
         RunError: there was no estimate.
     """
-    settings = with_values(settings, {"depth.enabled": False})
+    settings = with_values(settings, {"depth.enabled": False, "camera.enabled": False})
     start = time.perf_counter()
     session = Session(place, settings)
     outputs = _answers(session, _odometry(sequence))
@@ -118,7 +118,9 @@ def depth_rows(root: Path, name: str, seed: int, settings: Settings) -> list[Row
     settings = with_values(settings, {"runtime.seed": seed})
     rows = []
     for depth in (False, True):
-        session = Session(place, with_values(settings, {"depth.enabled": depth}))
+        session = Session(
+            place, with_values(settings, {"depth.enabled": depth, "camera.enabled": False})
+        )
         trace = collect_trace(
             _answers(session, _depth_drive(sequence, place)), truth_on(place, sequence)
         )

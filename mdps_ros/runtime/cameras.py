@@ -13,13 +13,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mdps_ros.core.mapdata import TileSource
+from mdps_ros.maps import Map
+from mdps_ros.models.camera.model import CameraModel
 from mdps_ros.models.depth import DepthModel
-from mdps_ros.runtime.events import DepthImageEvent, ImageEvent
+from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent, ImageEvent
 from mdps_ros.settings import Settings
 
 PoseScore = Callable[[Float[Tensor, "B N 3"]], "Float[Tensor, 'B N'] | None"]
 """Poses on the map -> log-likelihood up to a constant; None where the cloud covers too much map."""
+
+
+Intrinsics = tuple[float, float, float, float]
+"""fx, fy, cx, cy in pixels."""
 
 
 class Look(NamedTuple):
@@ -43,7 +48,7 @@ class Look(NamedTuple):
 class Cameras:
     """The measurement models of all kinds of images, bound to a map."""
 
-    def __init__(self, map: TileSource, settings: Settings, device: torch.device) -> None:
+    def __init__(self, map: Map, settings: Settings, device: torch.device) -> None:
         """Build the models that are switched on.
 
         Args:
@@ -53,25 +58,40 @@ class Cameras:
         """
         self._settings = settings
         self._depth = DepthModel(map, settings.depth, device) if settings.depth.enabled else None
+        # a network that was trained on streets has nothing to say about a floor plan
+        colour = settings.camera.enabled and (map.roads.count > 0 or settings.camera.weights != "")
+        self._colour = CameraModel(map, settings.camera, device) if colour else None
 
     @property
     def any(self) -> bool:
         """Whether images of some kind are understood."""
-        return self._depth is not None
+        return self._depth is not None or self._colour is not None
 
     def understands(self, image: ImageEvent) -> bool:
         """Whether there is a model for this kind of image."""
-        return isinstance(image, DepthImageEvent) and self._depth is not None
+        model = self._depth if isinstance(image, DepthImageEvent) else self._colour
+        return model is not None
 
     def bind(self, image: ImageEvent) -> Look | None:
         """Take what an image says; None when it says too little or there is no model for it."""
         camera = image.camera
         intrinsics = (camera.fx, camera.fy, camera.cx, camera.cy)
+        if isinstance(image, DepthImageEvent):
+            return self._bind_depth(image, intrinsics)
+        return self._bind_colour(image, intrinsics)
+
+    def _bind_depth(self, image: DepthImageEvent, intrinsics: Intrinsics) -> Look | None:
         depth = self._depth
-        if not isinstance(image, DepthImageEvent) or depth is None:
-            return None
-        scan = depth.bind(image.depth, intrinsics, image.T_base_camera)
-        if scan is None:
+        scan = None if depth is None else depth.bind(image.depth, intrinsics, image.T_base_camera)
+        if depth is None or scan is None:
             return None
         decorrelation = self._settings.depth.decorrelation
         return Look("depth", lambda poses: depth.log_likelihood(poses, scan), decorrelation)
+
+    def _bind_colour(self, image: ColourImageEvent, intrinsics: Intrinsics) -> Look | None:
+        colour = self._colour
+        view = None if colour is None else colour.bind(image.rgb, intrinsics, image.T_base_camera)
+        if colour is None or view is None:
+            return None
+        decorrelation = self._settings.camera.decorrelation
+        return Look("camera", lambda poses: colour.log_likelihood(poses, view), decorrelation)

@@ -126,7 +126,7 @@ def test_late_listeners_get_the_map_and_the_status(start_node: Any, partner: Any
 
 
 def test_odometry_alone_gives_poses_with_its_stamps(start_node: Any, partner: Any) -> None:
-    node = start_node(depth__enabled="false")
+    node = start_node(depth__enabled="false", camera__enabled="false")
     node.wait_for(ACTIVE)
     poses, hypotheses = partner.hear(topics.POSE), partner.hear(topics.HYPOTHESES)
     statuses, clouds = partner.hear(topics.STATUS), partner.hear(topics.PARTICLE_CLOUD)
@@ -173,7 +173,7 @@ def bad_messages() -> list[tuple[topics.Topic, Any]]:
 
 
 def test_malformed_messages_are_named_and_survived(start_node: Any, partner: Any) -> None:
-    node = start_node(depth__enabled="false")
+    node = start_node(depth__enabled="false", camera__enabled="false")
     node.wait_for(ACTIVE)
     speakers = {t.name: partner.speak(t) for t in topics.INPUTS}
     transforms = partner.node.create_publisher(TFMessage, "/tf", QoSProfile(depth=10))

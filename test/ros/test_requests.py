@@ -88,7 +88,7 @@ def drive(out: Any, first: int, count: int, x: float, step: float = 0.5) -> None
 
 
 def test_requests_restart_update_and_wait_for_the_activation(start_node: Any, partner: Any) -> None:
-    node = start_node(autostart="false", depth__enabled="false")
+    node = start_node(autostart="false", depth__enabled="false", camera__enabled="false")
     change = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
     assert partner.call(ChangeState, f"{NAME}/change_state", change).success, node.text
     assert requests.NO_NAV2 in node.text or requests.nav2_set_initial_pose() is not None

@@ -20,7 +20,12 @@ def test_a_killed_node_comes_back_at_the_saved_belief(
     start_node: Any, partner: Any, tmp_path: Path
 ) -> None:
     file = tmp_path / "state" / "belief"
-    wanted = {"depth__enabled": "false", "node__state_file": file, "node__state_period": 0.2}
+    wanted = {
+        "depth__enabled": "false",
+        "camera__enabled": "false",
+        "node__state_file": file,
+        "node__state_period": 0.2,
+    }
     node = start_node(**wanted)
     node.wait_for(ACTIVE)
     out, initial = partner.speak(topics.ODOMETRY), partner.speak(topics.INITIAL_POSE)
@@ -57,7 +62,7 @@ def test_beliefs_are_saved_and_loaded_on_request(
 ) -> None:
     foreign = tmp_path / "foreign"
     write_belief(foreign, saved())
-    node = start_node(depth__enabled="false", node__state_file=foreign)
+    node = start_node(depth__enabled="false", camera__enabled="false", node__state_file=foreign)
     node.wait_for("starting over the whole map, and saving nothing")
     node.wait_for(ACTIVE)
     save, load = f"{NAME}/save_state", f"{NAME}/load_state"

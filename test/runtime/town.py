@@ -72,6 +72,7 @@ FAST: dict[str, dict[str, Any]] = {
         "decorrelation": 6.0,
     },
     "depth": {"enabled": False, "points": 64, "decorrelation": 20.0, "tile_memory": 64.0},
+    "camera": {"enabled": False},
     "estimate": {"mode_radius": 5.0, "mode_yaw": 0.8, "modes": 5, "claim_mass": 0.9},
     "runtime": {
         "device": "cpu",

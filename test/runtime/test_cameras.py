@@ -1,0 +1,60 @@
+"""Images of both kinds on one map."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mdps_ros.runtime.cameras import Cameras, Look
+from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent, PinholeCamera
+from test.runtime.town import CAMERA, MOUNT, fast_settings, wall_image
+
+CPU = torch.device("cpu")
+WIDE = PinholeCamera(width=320, height=128, fx=160.0, fy=160.0, cx=159.5, cy=63.5)
+
+
+def depth_image() -> DepthImageEvent:
+    return DepthImageEvent(stamp_ns=1, depth=wall_image(), camera=CAMERA, T_base_camera=MOUNT)
+
+
+def colour_image() -> ColourImageEvent:
+    rgb = np.random.default_rng(0).integers(0, 255, (128, 320, 3), dtype=np.uint8)
+    return ColourImageEvent(stamp_ns=1, rgb=rgb, camera=WIDE, T_base_camera=MOUNT)
+
+
+@pytest.mark.parametrize("depth", [False, True])
+@pytest.mark.parametrize("colour", [False, True])
+def test_images_are_understood_where_their_model_is_on(town, depth: bool, colour: bool) -> None:
+    cameras = Cameras(town, fast_settings(depth__enabled=depth, camera__enabled=colour), CPU)
+    assert cameras.any == (depth or colour)
+    assert cameras.understands(depth_image()) == depth
+    assert cameras.understands(colour_image()) == colour
+    looks = [cameras.bind(image) for image in (depth_image(), colour_image())]
+    assert [look and look.name for look in looks] == [
+        "depth" if depth else None,
+        "camera" if colour else None,
+    ]
+
+
+def test_a_look_scores_clouds_of_any_shape_again_and_again(town) -> None:
+    cameras = Cameras(town, fast_settings(camera__enabled=True), CPU)
+    look = cameras.bind(colour_image())
+    assert look is not None
+    poses = torch.tensor([[[-140.0, 18.5, 0.1], [0.0, 20.0, 3.0], [60.0, 19.0, 0.0]]])
+    first = look.log_likelihood(poses)
+    assert first is not None
+    assert first.shape == (1, 3)
+    assert torch.isfinite(first).all()
+    assert torch.equal(look.log_likelihood(poses), first)
+    assert float(first.std()) > 0.0
+
+
+def test_a_floor_plan_has_no_use_for_a_network_of_streets(floor) -> None:
+    assert not Cameras(floor, fast_settings(camera__enabled=True), CPU).any
+
+
+def test_looks_count_by_the_travel_since_the_last_one() -> None:
+    look = Look("camera", lambda poses: None, decorrelation=8.0)
+    assert look.share(2.0) == 0.25
+    assert look.share(50.0) == 1.0
