@@ -24,6 +24,9 @@ def demo(
     heading: Annotated[
         str, typer.Option(help="`known` to 30 degrees, or `unknown`, at the start.")
     ] = "known",
+    camera: Annotated[
+        str, typer.Option(help="rgb: colour images and the learned model; depth: a depth camera.")
+    ] = "rgb",
     length: Annotated[float, typer.Option(min=200.0, help="Length of the drive, metres.")] = 1000.0,
     map: Annotated[
         str, typer.Option("--map", help=".osm or .osm.pbf file, helsinki or suburb.")
@@ -41,13 +44,14 @@ def demo(
     """Localize a simulated drive live, from an unknown position, and write a report.
 
     The drive starts anywhere on the map. The node runs as its own process and
-    gets odometry and depth images over DDS; the player never runs ahead of it.
+    gets odometry and images over DDS; the player never runs ahead of it.
     Done (exit code 0) when it converged within 500 m and then stayed within
     5 m of the truth in 95 % of the frames. A second run reuses the drive.
 
     Examples:
         mdps demo
         mdps demo --seed 3 --heading unknown --rate 4
+        mdps demo --camera depth
     """
     from mdps_ros.cli.live import LiveRun, run_live
     from mdps_ros.cli.processes import LiveError
@@ -57,12 +61,15 @@ def demo(
 
     if heading not in ("known", "unknown"):
         raise SettingsError(f"--heading {heading}: write known or unknown")
+    if camera not in ("rgb", "depth"):
+        raise SettingsError(f"--camera {camera}: write rgb or depth")
     wanted = LiveRun(
         map=map,
         length=length,
         seed=seed,
         rate=rate,
         heading_sd_deg=HEADING_SD_DEG if heading == "known" else None,
+        camera=camera,
         assignments=tuple(assignments or ()),
     )
     report.remove_report(out)  # one of an older run beside the files of this one would mislead

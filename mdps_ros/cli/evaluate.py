@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mdps_ros.cli.evaluate_bearings import bearings
+from mdps_ros.cli.evaluate_helsinki import helsinki
 from mdps_ros.cli.evaluate_tracking import self_calibration, tracking
+from mdps_ros.cli.run_tasks import run_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from mdps_ros.evaluation.results import Row
-
-Result = TypeVar("Result")
 
 app = typer.Typer(no_args_is_help=True, help="Measure on drives whose truth is known.")
 app.command()(bearings)
+app.command()(helsinki)
 app.command()(tracking)
 app.command(name="self-calibration")(self_calibration)
 
@@ -89,7 +88,7 @@ def kitti(
     tasks = [
         (root, name, map == "union", seed, settings) for name in names for seed in range(seeds)
     ]
-    rows = _run(suite.run_row, tasks, jobs)
+    rows = run_tasks(suite.run_row, tasks, jobs)
     _finish(f"kitti {map}", rows, KITTI_COLUMNS, json_file)
 
 
@@ -113,7 +112,7 @@ def kitti_depth(
     root = _root(data)
     settings = read_settings(None, assignments or [])
     tasks = [(root, name, seed, settings) for name in sequence or ["00"] for seed in range(seeds)]
-    pairs = _run(suite.depth_rows, tasks, jobs)
+    pairs = run_tasks(suite.depth_rows, tasks, jobs)
     rows = sorted((row for pair in pairs for row in pair), key=lambda row: str(row["name"]))
     _finish("kitti-depth", rows, tuple(rows[0]), json_file)
 
@@ -130,24 +129,6 @@ def _root(data: Path | None) -> Path:
     if named is None:
         raise DataError("where is the data? set MDPS_DATA or give --data FOLDER")
     return named
-
-
-def _run(work: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], jobs: int) -> list[Result]:
-    """Results of work(*task) in the order of the tasks, several processes at a time."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    from rich.console import Console
-    from rich.progress import track
-
-    workers = min(jobs or os.cpu_count() or 1, len(tasks))
-    context = multiprocessing.get_context("spawn")  # a forked torch may hang
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(work, *task) for task in tasks]
-        console = Console(stderr=True)
-        for done in track(as_completed(futures), "runs", len(futures), console=console):
-            done.result()
-        return [future.result() for future in futures]
 
 
 def _finish(suite: str, rows: list[Row], columns: tuple[str, ...], json_file: Path | None) -> None:

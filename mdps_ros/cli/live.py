@@ -52,6 +52,7 @@ class LiveRun:
         seed: of the drive, the told heading and the filter.
         rate: of playing, times real time; 0 is as fast as the node can.
         heading_sd_deg: standard deviation of the told start heading, degrees; None tells none.
+        camera: rgb or depth.
         assignments: further settings, NAME=VALUE.
     """
 
@@ -60,6 +61,7 @@ class LiveRun:
     seed: int
     rate: float
     heading_sd_deg: float | None
+    camera: str
     assignments: tuple[str, ...]
 
 
@@ -131,13 +133,13 @@ def simulated_drive(map: Map, wanted: LiveRun, folder: Path) -> Path:
 
     stem = Path(wanted.map).name.split(".")[0]
     code = _code_digest(map.id)
-    bag = folder / f"{stem}_{wanted.length:g}m_seed{wanted.seed}_{code}"
+    bag = folder / f"{stem}_{wanted.length:g}m_{wanted.camera}_seed{wanted.seed}_{code}"
     if bag.exists():
         _say(f"drive {bag} is there already")
         return bag
     _say(f"simulating {wanted.length:g} m of driving")
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("depth images", total=1.0)
+        task = bar.add_task(f"{wanted.camera} images", total=1.0)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_simulation(
@@ -145,6 +147,7 @@ def simulated_drive(map: Map, wanted: LiveRun, folder: Path) -> Path:
                 wanted.length,
                 wanted.seed,
                 bag,
+                camera=wanted.camera,
                 progress=lambda share: bar.update(task, completed=share),
             )
         except DataError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +15,13 @@ from rich.progress import Progress
 
 from mdps_ros.data.bag_writer import write_drive
 from mdps_ros.data.errors import DataError
-from mdps_ros.data.recording import DepthFrame, MapAnchor, PoseTrack
+from mdps_ros.data.recording import ColourFrame, DepthFrame, MapAnchor, PoseTrack
 from mdps_ros.maps import Map, MapError, load_map
-from mdps_ros.sim.simulate import SimulatedDrive, SimulationStyle, simulate_drive
+from mdps_ros.sim.simulate import SimulatedDrive, simulate_drive
+from mdps_ros.sim.street_drive import StreetDrive, simulate_street_drive
+
+CAMERAS = ("rgb", "depth", "none")
+"""What a simulated car may carry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class SimulationSummary:
     Attributes:
         length_m: distance driven.
         duration_s: time driven.
-        images: number of depth images.
+        images: number of images.
         size_mb: size of the bag, 10^6 bytes.
     """
 
@@ -44,18 +48,22 @@ def simulate(
     ] = "helsinki",
     length: Annotated[float, typer.Option(min=10.0, help="Length of the drive, metres.")] = 1000.0,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal bags.")] = 0,
-    depth: Annotated[bool, typer.Option(help="Write depth images besides odometry.")] = True,
+    camera: Annotated[
+        str, typer.Option(help="rgb: colour images; depth: depth images; none: odometry alone.")
+    ] = "rgb",
 ) -> None:
     """Drive through a map's streets and write what the sensors report as a rosbag2.
 
-    Topics: /odom, /camera/depth/image_rect, /camera/depth/camera_info, /tf_static, the truth
-    /ground_truth, and /map_anchor, the place of the map frame on Earth.
+    Topics: /odom, image_rect and camera_info under /camera/color or /camera/depth, /tf_static, the
+    truth /ground_truth, and /map_anchor, the place of the map frame on Earth.
 
     Examples:
         mdps simulate --out drive_0
 
-        mdps simulate --map city.osm.pbf --length 3000 --seed 7 --out drive_7 --no-depth
+        mdps simulate --map city.osm.pbf --length 3000 --seed 7 --out drive_7 --camera none
     """
+    if camera not in CAMERAS:
+        raise typer.BadParameter(f"use {', '.join(CAMERAS)}", param_hint="--camera")
     console = Console(stderr=True)
     begun = time.perf_counter()
     try:
@@ -68,7 +76,7 @@ def simulate(
                 length,
                 seed,
                 out,
-                depth=depth,
+                camera=camera,
                 progress=lambda share: bar.update(task, completed=share),
             )
     except (MapError, DataError):
@@ -77,7 +85,7 @@ def simulate(
         raise DataError(f"no drive on {city.name}: {error}") from error
     typer.echo(
         f"{out}: {summary.length_m:.0f} m in {summary.duration_s:.0f} s, "
-        f"{summary.images} depth images, {summary.size_mb:.1f} MB, "
+        f"{summary.images} images, {summary.size_mb:.1f} MB, "
         f"made in {time.perf_counter() - begun:.1f} s"
     )
 
@@ -88,8 +96,7 @@ def write_simulation(
     seed: int,
     out: Path,
     *,
-    depth: bool = True,
-    style: SimulationStyle | None = None,
+    camera: str,
     progress: Callable[[float], None] | None = None,
 ) -> SimulationSummary:
     """Simulate a drive through a map and write it as a bag.
@@ -99,8 +106,7 @@ def write_simulation(
         length: metres to drive.
         seed: seed of everything that is random.
         out: folder to make.
-        depth: whether depth images are rendered.
-        style: magnitudes; the defaults where None.
+        camera: of CAMERAS.
         progress: called with the share that is done, 0 to 1.
 
     Returns:
@@ -110,17 +116,25 @@ def write_simulation(
         ValueError: the map has no such drive.
         BagError: the bag cannot be written.
     """
-    run = simulate_drive(
-        city.roads, city.buildings, city.bounds, length, np.random.default_rng(seed), style
-    )
+    generator = np.random.default_rng(seed)
+    run: SimulatedDrive | StreetDrive
+    images: Iterable[DepthFrame | ColourFrame] = ()
+    if camera == "rgb":
+        run = simulate_street_drive(
+            city.roads, city.buildings, city.streetscape, city.bounds, length, generator
+        )
+        images = _colour_frames(run)
+    else:
+        run = simulate_drive(city.roads, city.buildings, city.bounds, length, generator)
+        images = _depth_frames(run) if camera == "depth" else ()
     odometry, truth = simulated_tracks(run)
     anchor = city.anchor
     write_drive(
         out,
         odometry,
         truth,
-        (DepthFrame(s, d, run.camera) for s, d in run.frames()) if depth else (),
-        camera=run.camera if depth else None,
+        images,
+        camera=None if camera == "none" else run.camera,
         anchor=MapAnchor(anchor.latitude_deg, anchor.longitude_deg) if anchor else None,
         metadata={
             "source": "mdps simulate",
@@ -134,12 +148,20 @@ def write_simulation(
     return SimulationSummary(
         length_m=run.drive.length,
         duration_s=float(run.drive.stamps_ns[-1] - run.drive.stamps_ns[0]) / 1e9,
-        images=len(run.frame_stamps_ns) if depth else 0,
+        images=0 if camera == "none" else len(run.frame_stamps_ns),
         size_mb=sum(file.stat().st_size for file in out.iterdir()) / 1e6,
     )
 
 
-def simulated_tracks(run: SimulatedDrive) -> tuple[PoseTrack, PoseTrack]:
+def _depth_frames(run: SimulatedDrive) -> Iterator[DepthFrame]:
+    return (DepthFrame(stamp, depth, run.camera) for stamp, depth in run.frames())
+
+
+def _colour_frames(run: StreetDrive) -> Iterator[ColourFrame]:
+    return (ColourFrame(stamp, rgb, run.camera) for stamp, rgb in run.frames())
+
+
+def simulated_tracks(run: SimulatedDrive | StreetDrive) -> tuple[PoseTrack, PoseTrack]:
     """Odometry and truth of a simulated drive, as bags hold them."""
     drive, odometry = run.drive, run.odometry
     odometry_track = PoseTrack(

@@ -21,7 +21,7 @@ def helsinki():
 def short_drive(tmp_path_factory, helsinki):
     """A bag of 220 m with depth images."""
     path = tmp_path_factory.mktemp("drive") / "short"
-    write_simulation(helsinki, 220.0, 3, path)
+    write_simulation(helsinki, 220.0, 3, path, camera="depth")
     return path
 
 

@@ -62,6 +62,7 @@ def live_run(**values):
         "seed": 3,
         "rate": 1.0,
         "heading_sd_deg": 30.0,
+        "camera": "depth",
         "assignments": (),
     }
     return LiveRun(**(given | values))

@@ -1,0 +1,269 @@
+"""Simulated drives through rendered streets of a real map: who finds the car, and how soon.
+
+The streets are drawn from the map, so the map as it is flatters. Every drive is therefore also
+localized on an imperfect map (`maps.imperfect`), and the camera is never quite the one that its
+calibration tells.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+import numpy as np
+import torch
+
+from mdps_ros.core import mixture
+from mdps_ros.core.kernels import ProductKernel, pose_kernel
+from mdps_ros.core.types import MixtureBelief
+from mdps_ros.evaluation.metrics import errors
+from mdps_ros.evaluation.report import row_of
+from mdps_ros.evaluation.results import Row
+from mdps_ros.evaluation.run import Floats, Trace, Track, collect_trace
+from mdps_ros.maps import Map, load_map
+from mdps_ros.maps.imperfect import ImperfectStyle, imperfect_map
+from mdps_ros.runtime.events import ColourImageEvent, Event, OdometryEvent, PinholeCamera
+from mdps_ros.runtime.outputs import Output, ParticleSnapshot
+from mdps_ros.runtime.session import Session
+from mdps_ros.settings import Settings, with_values
+from mdps_ros.sim.street_drive import StreetDriveStyle, simulate_street_drive
+from mdps_ros.sim.street_split import HELSINKI_TEST, HELSINKI_TRAIN
+
+LENGTH_M = 500.0
+HEADING_SD = math.radians(30.0)
+CAP_NATS = 18.42
+"""The density has a floor of 1e-8 per m^2 rad, as in the paper's loss (Eq. 22)."""
+CURVE_M = (0, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500)
+"""Travel at which rows tell the error, for curves of recall over distance."""
+SPLITS = MappingProxyType({"train": HELSINKI_TRAIN, "test": HELSINKI_TEST})
+FIRST_SEED = MappingProxyType({"train": 20_000, "test": 10_000})
+"""Seeds of drives begin here: none is a seed of training frames."""
+
+MAPS: Mapping[str, ImperfectStyle | None] = MappingProxyType(
+    {
+        "clean": None,
+        "imperfect": ImperfectStyle(),
+    }
+)
+"""What the localizer is given in place of the map that was drawn."""
+
+METHODS: Mapping[str, Mapping[str, bool | float | str]] = MappingProxyType(
+    {
+        "mdpf": {},
+        "particle filter": {"filter.bandwidth_position": 0.0, "filter.bandwidth_yaw": 1e-4},
+        "road": {"camera.enabled": False},
+    }
+)
+"""Name of a method -> what it changes in the settings."""
+
+
+TOLD = ("map_error.sd=0.7", "map_error.distance=30")
+"""What one would tell a localizer of a surveyed city map; the same for all maps and methods."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreetRun:
+    """One way to localize a drive.
+
+    Attributes:
+        method: of METHODS.
+        map: of MAPS.
+        heading_known: whether the start heading is told with a standard deviation of 30 degrees.
+        own_images: false shows the images of another drive, the control that must not converge.
+    """
+
+    method: str = "mdpf"
+    map: str = "clean"
+    heading_known: bool = True
+    own_images: bool = True
+
+    @property
+    def name(self) -> str:
+        """For tables."""
+        words = [self.method, f"{self.map} map"]
+        words.append("heading known" if self.heading_known else "heading unknown")
+        return ", ".join(words if self.own_images else [*words, "images of another drive"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedDrive:
+    """A drive with its images, ready for a session.
+
+    Attributes:
+        odometry: events in order.
+        images: events in order.
+        truth: T_map_base.
+    """
+
+    odometry: tuple[OdometryEvent, ...]
+    images: tuple[ColourImageEvent, ...]
+    truth: Track
+
+    def events(self, other: RecordedDrive | None = None) -> Iterator[Event]:
+        """Odometry and images in the order of stamps, an image before odometry of its stamp.
+
+        Args:
+            other: drive whose pictures are shown in place of the own ones, backwards.
+        """
+        images = list(self.images)
+        if other is not None:
+            wrong = [other.images[-1 - i % len(other.images)].rgb for i in range(len(images))]
+            images = [dataclasses.replace(i, rgb=r) for i, r in zip(images, wrong, strict=True)]
+        timed: list[OdometryEvent | ColourImageEvent] = [*images, *self.odometry]
+        yield from sorted(timed, key=lambda event: event.stamp_ns)
+
+
+def drive_rows(
+    split: str, index: int, runs: tuple[StreetRun, ...], settings: Settings
+) -> list[Row]:
+    """Localize one drive in several ways; a function of plain values, for worker processes.
+
+    Args:
+        split: part of Helsinki, of SPLITS.
+        index: number of the drive; equal numbers are equal drives.
+        runs: ways to localize it.
+        settings: the whole tree; its seed is replaced by the drive's number.
+
+    Returns:
+        One row per run.
+    """
+    torch.set_num_threads(1)
+    drive = recorded_drive(split, index)
+    return [_row(drive, split, index, run, settings) for run in runs]
+
+
+def _row(drive: RecordedDrive, split: str, index: int, run: StreetRun, settings: Settings) -> Row:
+    place = _map(run.map, index)
+    settings = _told(settings, run, drive.truth, index)
+    other = None if run.own_images else recorded_drive(split, index + 1)
+    begun = time.perf_counter()
+    session = Session(place, settings)
+    nll = MixtureNll(drive.truth, output_kernel(settings))
+    trace = collect_trace(nll.watch(_answers(session, drive.events(other))), drive.truth)
+    trace = dataclasses.replace(trace, seconds=time.perf_counter() - begun)
+    row = row_of(run.name, index, trace)
+    row.update(method=run.method, map=run.map, heading_known=run.heading_known)
+    row.update(nll.means(trace.travelled))
+    row.update(error_curve(trace))
+    return row
+
+
+class MixtureNll:
+    """Negative log density of the belief's mixture at the truth, frame by frame.
+
+    Args:
+        truth: T_map_base over time.
+        kernel: at each particle.
+    """
+
+    def __init__(self, truth: Track, kernel: ProductKernel) -> None:
+        self._truth = truth
+        self._kernel = kernel
+        self._values: list[float] = []
+
+    def watch(self, outputs: Iterable[Output]) -> Iterator[Output]:
+        """Pass outputs on, and look at the particles among them."""
+        for output in outputs:
+            if isinstance(output, ParticleSnapshot):
+                self._values.append(self._of(output))
+            yield output
+
+    def means(self, travelled: Floats) -> dict[str, float | None]:
+        """Mean NLL, nats per (m^2 rad), over all frames and over those beyond 100 m of travel."""
+        values = np.minimum(np.array(self._values), CAP_NATS)
+        known = np.isfinite(values)
+        late = known & (travelled[: len(values)] > 100.0)
+        return {
+            "nll_nats": float(values[known].mean()) if known.any() else None,
+            "nll_after_100m_nats": float(values[late].mean()) if late.any() else None,
+        }
+
+    def _of(self, snapshot: ParticleSnapshot) -> float:
+        pose = self._truth.at(np.array([snapshot.stamp_ns]))
+        if not np.isfinite(pose).all():
+            return math.nan
+        poses = torch.from_numpy(snapshot.poses).double()[None]
+        log_weights = torch.from_numpy(snapshot.weights).double().log()[None]
+        belief = MixtureBelief(poses, log_weights, self._kernel)
+        return -float(mixture.log_prob(belief, torch.from_numpy(pose)[None])[0, 0])
+
+
+def output_kernel(settings: Settings) -> ProductKernel:
+    """The kernel of the belief that is told: that of the resampling mixture."""
+    position = max(settings.filter.bandwidth_position, 0.05)
+    yaw = max(settings.filter.bandwidth_yaw, 0.005)
+    return pose_kernel(torch.tensor([position, position, yaw**2], dtype=torch.float64))
+
+
+def error_curve(trace: Trace) -> dict[str, float | None]:
+    """Position error (m) of the best hypothesis at the travels of CURVE_M; None beyond the end."""
+    position = errors(trace.estimate, trace.truth).position_m
+    found: dict[str, float | None] = {}
+    for distance in CURVE_M:
+        frame = int(np.searchsorted(trace.travelled, distance))
+        found[f"error_at_{distance}m_m"] = float(position[frame]) if frame < len(position) else None
+    return found
+
+
+@lru_cache(maxsize=4)
+def recorded_drive(split: str, index: int) -> RecordedDrive:
+    """Drive, render and keep drive number `index` of a split."""
+    city = _map("clean", index)
+    street = simulate_street_drive(
+        city.roads,
+        city.buildings,
+        city.streetscape,
+        SPLITS[split],
+        LENGTH_M,
+        np.random.default_rng(FIRST_SEED[split] + index),
+        StreetDriveStyle(rate_hz=2.5),
+    )
+    camera = street.camera
+    lens = PinholeCamera(
+        width=camera.width,
+        height=camera.height,
+        fx=camera.fx,
+        fy=camera.fy,
+        cx=camera.cx,
+        cy=camera.cy,
+    )
+    images = tuple(
+        ColourImageEvent(stamp_ns=stamp, rgb=rgb, camera=lens, T_base_camera=camera.T_base_camera)
+        for stamp, rgb in street.frames()
+    )
+    odometry = tuple(
+        OdometryEvent(stamp_ns=int(stamp), T_odom_base=pose)
+        for stamp, pose in zip(street.odometry.stamps_ns, street.odometry.poses, strict=True)
+    )
+    truth = Track(street.drive.stamps_ns, street.drive.poses)
+    return RecordedDrive(odometry=odometry, images=images, truth=truth)
+
+
+@lru_cache(maxsize=8)
+def _map(kind: str, index: int) -> Map:
+    style = MAPS[kind]
+    city = load_map("helsinki")
+    return city if style is None else imperfect_map(city, style, np.random.default_rng(index))
+
+
+def _told(settings: Settings, run: StreetRun, truth: Track, index: int) -> Settings:
+    """Settings with the method's changes and what is told of the start."""
+    values: dict[str, bool | float | str] = {"runtime.seed": index, **METHODS[run.method]}
+    if run.heading_known:
+        error = float(np.random.default_rng((index, 1)).normal(0.0, HEADING_SD))
+        values |= {
+            "start.heading_known": True,
+            "start.heading": math.remainder(float(truth.poses[0, 2]) + error, math.tau),
+            "start.heading_sd": HEADING_SD,
+        }
+    return with_values(settings, values)
+
+
+def _answers(session: Session, events: Iterator[Event]) -> Iterator[Output]:
+    for event in events:
+        yield from session.handle(event)
