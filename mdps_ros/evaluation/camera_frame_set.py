@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdps_ros.data.errors import DataError
+from mdps_ros.data.frames import MANIFEST
 from mdps_ros.models.camera.view import Intrinsics, View, canonical_view
 
-MANIFEST = "manifest.json"
 SHARDS = "shard_[0-9]*"
 
 
