@@ -21,7 +21,7 @@ from mdps_ros.models.camera.networks import CHANNELS, MapEncoder
 from mdps_ros.models.camera.raster import LEVELS, metre_layers
 
 SIDE = 64  # m, of a tile
-MARGIN = 24  # m around a tile that its features may depend on; even, for the encoder's stride
+MARGIN = 16  # m around a tile that its features may depend on; even, for the encoder's stride
 FINER = 2  # cells of the store per metre
 CELLS = SIDE * FINER  # along a tile's side
 BYTES = CELLS * CELLS * CHANNELS * 2  # of a tile
