@@ -23,7 +23,7 @@ def load_networks(path: str | Path = "") -> CameraNetworks:
     """Networks from a file, in eval mode, without gradients.
 
     Args:
-        path: file of `mdps train` or `save_half`; the package's own where empty.
+        path: file of `mdps train` or `halve`; the package's own where empty.
 
     Raises:
         WeightsError: the file cannot be read or holds other networks.
@@ -47,3 +47,14 @@ def save_half(path: Path, networks: CameraNetworks, metadata: Mapping[str, str])
         if isinstance(part, torch.nn.Conv2d):
             part.half()
     save_weights(path, named_parts(half), metadata)
+
+
+def halve(source: Path, target: Path) -> None:
+    """Turn a file of `mdps train` to one with convolutions in float16, as the package ships.
+
+    Raises:
+        WeightsError: the source cannot be read or holds other networks.
+    """
+    networks = CameraNetworks()
+    metadata = load_weights(source, named_parts(networks))
+    save_half(target, networks, metadata)
