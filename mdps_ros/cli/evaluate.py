@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mdps_ros.cli.evaluate_bearings import bearings
+from mdps_ros.cli.evaluate_camera import camera_frames
 from mdps_ros.cli.evaluate_helsinki import helsinki
 from mdps_ros.cli.evaluate_tracking import self_calibration, tracking
 from mdps_ros.cli.run_tasks import run_tasks
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Measure on drives whose truth is known.")
 app.command()(bearings)
+app.command(name="camera-frames")(camera_frames)
 app.command()(helsinki)
 app.command()(tracking)
 app.command(name="self-calibration")(self_calibration)
