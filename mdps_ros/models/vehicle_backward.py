@@ -60,6 +60,7 @@ PoseScore: TypeAlias = "Callable[[Float[Tensor, 'B N 3']], Float[Tensor, 'B N'] 
 # A quantity that does not vary still needs a variance that can be inverted: m or pure numbers.
 LEAST_SD = 1e-6
 SCALE_BIAS = slice(0, 2)
+WANDER = 3
 OFFSET = slice(4, 6)
 
 
@@ -159,9 +160,9 @@ class BackwardVehicleModel:
     ) -> BackwardState:
         """Draws x_t given x_t+1; `control` is what the forward filter had for the same motion."""
         del dt_s
-        pose = state.pose
-        gamma, joint = self._step(state, control)
         quality = motion.redraw_quality(state.quality, control, self.motion, generator)
+        state, pose = _changed(state, quality), state.pose
+        gamma, joint = self._step(state, control)
         noise = torch.randn(pose.shape, generator=generator, device=pose.device, dtype=pose.dtype)
         drawn = motion.by_quality(joint[..., :3].to(pose), noise, quality)  # (B, N, 9)
         linear = self._kept_mean(state, control, gamma)
@@ -261,6 +262,17 @@ class BackwardVehicleModel:
         mean = gamma.mean.to(state.pose)[:, None, :]
         offset = _turned(state.linear[..., OFFSET], control)
         return mean + gain * (torch.cat((state.linear[..., :4], offset), -1) - mean)
+
+
+def _changed(state: BackwardState, quality: Int[Tensor, "B N"]) -> BackwardState:
+    """Particles that think anew of the odometry's quality forget how far its scale wandered.
+
+    The wander of weak odometry is many deviations of gamma away for a good one: dividing by gamma
+    there would let a few particles outweigh all others.
+    """
+    linear = state.linear.clone()
+    linear[..., WANDER] = linear[..., WANDER].masked_fill(quality != state.quality, 0.0)
+    return state._replace(linear=linear, quality=quality)
 
 
 def _turned(offset: Float[Tensor, "B N 2"], control: Control) -> Float[Tensor, "B N 2"]:

@@ -246,10 +246,13 @@ def _log_pairs(
 
 def _choose(chances: Float[Tensor, "B P N"], generator: torch.Generator) -> Int[Tensor, "B P"]:
     """One index per point; any one where all chances are zero, as the point then has no weight."""
-    rows = chances.flatten(0, 1)
-    empty = ~(rows.sum(-1, keepdim=True) > 0.0)
-    index = torch.multinomial(rows + empty.to(rows), 1, generator=generator)
-    return index.reshape(chances.shape[:2])
+    cumulative = chances.cumsum(-1)
+    draw = torch.rand(
+        cumulative.shape[:2], generator=generator, device=chances.device, dtype=chances.dtype
+    )
+    threshold = (draw * cumulative[..., -1]).unsqueeze(-1)
+    index = torch.searchsorted(cumulative, threshold, right=True).squeeze(-1)
+    return index.clamp_max(chances.shape[-1] - 1)
 
 
 def _draw(

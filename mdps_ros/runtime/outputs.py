@@ -94,4 +94,28 @@ class ParticleSnapshot:
     weights: NDArray[np.float32]
 
 
-Output = PoseEstimate | TransformEstimate | ParticleSnapshot | Note
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmoothedTrajectory:
+    """The newest poses, seen again with what was measured since; oldest first.
+
+    Attributes:
+        stamps_ns: (K,) int64 of the frames, the last one that of the newest update.
+        T_map_base: (K, 3) float64 mean of each frame's top hypothesis.
+        covariance: (K, 3, 3) float64 of the whole belief about that mean.
+        mass: (K,) share of the belief in that hypothesis.
+        smoothed: (K,) False where the belief is the filter's: the newest frame, and those where
+            past and future did not meet.
+        final: (K,) True for frames that will not be smoothed again.
+        revision: counts the trajectories of a run from 1; a later one replaces what it repeats.
+    """
+
+    stamps_ns: NDArray[np.int64]
+    T_map_base: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    mass: NDArray[np.float64]
+    smoothed: NDArray[np.bool_]
+    final: NDArray[np.bool_]
+    revision: int
+
+
+Output = PoseEstimate | TransformEstimate | SmoothedTrajectory | ParticleSnapshot | Note

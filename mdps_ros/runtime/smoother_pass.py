@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mdps_ros.core import filtering
+from mdps_ros.core import filtering, mixture
 from mdps_ros.core.adaptive import occupied_cells
 from mdps_ros.core.cells import PoseGrid
 from mdps_ros.core.kernels import ProductKernel, pose_kernel
@@ -75,6 +75,11 @@ class PassSetup:
     most: int = 4
 
     @property
+    def guides(self) -> int:
+        """Forward particles that the artificial prior is made of."""
+        return FORWARD_SHARE * self.particles
+
+    @property
     def map_error(self) -> MapErrorSettings:
         """The map error of both filters."""
         return self.model.map_error
@@ -126,6 +131,7 @@ def walk_back(
             yield _frame(frame, found.pose, found.log_weights, smoothed=True)
         if index:
             belief = _step_back(belief, frame, setup, generator)
+            belief = _guide(belief, frames[index - 1], setup)
 
 
 def _frame(
@@ -138,12 +144,10 @@ def _begin(
     frame: FilterFrame, horizon_s: float, setup: PassSetup, generator: torch.Generator
 ) -> Belief:
     """Backward particles around the filter's belief, which is divided out when they meet it."""
-    filtered = thinned(frame.filtered, FORWARD_SHARE * setup.most * setup.particles)
+    filtered = thinned(frame.filtered, setup.guides)
     mean, spread = calibration_moments(filtered.state, filtered.log_weights)
     start = BackwardStart(
-        source=MixtureBelief(
-            on_map(filtered.state), filtered.log_weights, setup.kernel.widened(BROADENING)
-        ),
+        source=_broadened(filtered, setup),
         walking_mean=mean[:, :2],
         walking_sd=WALKING_SPREAD * spread[:, :2],
         horizon_s=horizon_s + 1.0,
@@ -154,11 +158,35 @@ def _begin(
     return filtering.init(setup.model, start, 1, count, generator)
 
 
+def _broadened(belief: Belief, setup: PassSetup) -> MixtureBelief:
+    """A density over poses on the map that covers a belief of the forward filter."""
+    kernel = setup.kernel.widened(BROADENING)
+    return MixtureBelief(on_map(belief.state), belief.log_weights, kernel)
+
+
+def _guide(belief: Belief, frame: FilterFrame, setup: PassSetup) -> Belief:
+    """Lets the artificial prior follow the forward filter, so that both stay together.
+
+    The backward particles stand for gamma times what the future says. With gamma a broadened
+    forward prediction of each time, they are drawn anew where they will be needed, and what is
+    divided out again hardly varies among them. With that of the start alone, a stray particle in
+    its tail would now and then outweigh all others.
+    """
+    gamma = _broadened(thinned(frame.predicted, setup.guides), setup)
+    log_gamma = mixture.log_prob(gamma, belief.state.pose)
+    moved = belief.log_weights + log_gamma - belief.state.log_start
+    try:
+        log_weights, _ = normalise(moved)
+    except DegenerateWeightsError:  # far from the forward filter: it will be told by `_meet`
+        return belief
+    return Belief(belief.state._replace(log_start=log_gamma), log_weights)
+
+
 def _step_back(
     belief: Belief, frame: FilterFrame, setup: PassSetup, generator: torch.Generator
 ) -> Belief:
     """Weighs by a frame's measurement and moves to the frame before it."""
-    mixture = MixtureResampler(setup.kernel)
+    kernels = MixtureResampler(setup.kernel)
     share, parts = 1.0, 0
     while share > 0.0 and parts < PARTS:
         score = frame.score(belief.state.pose)
@@ -168,10 +196,10 @@ def _step_back(
         belief, _ = filtering.update(belief, lambda _, given=borne * score: given, setup.model)
         share, parts = share - borne, parts + 1
         if share > 0.0 and parts < PARTS:
-            drawn = mixture(belief.state, belief.log_weights, belief.particle_count, generator)
+            drawn = kernels(belief.state, belief.log_weights, belief.particle_count, generator)
             belief = Belief(drawn.state, drawn.log_weights)
     inputs = StepInputs(frame.control, frame.dt_s, None)
-    resampler = EssTriggered(mixture, setup.fraction)
+    resampler = EssTriggered(kernels, setup.fraction)
     belief, _ = filtering.step(belief, inputs, setup.model, resampler, generator)
     return belief
 
@@ -191,7 +219,7 @@ def _meet(
             setup.map_error,
             frame.score,
             setup.model.motion.weak_share,
-            setup.particles,
+            setup.particles // 2,
             generator,
         )
     except DegenerateWeightsError:

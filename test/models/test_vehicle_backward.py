@@ -297,3 +297,19 @@ def test_gather_takes_particles_and_keeps_what_they_share() -> None:
     assert taken.prior is state.prior
     assert torch.equal(taken.log_start[0], state.log_start[0, [5, 0, 0]])
     assert torch.equal(taken.pose[0], state.pose[0, [5, 0, 0]])
+
+
+def test_a_particle_that_thinks_anew_of_the_odometry_forgets_its_wander() -> None:
+    """Else a wander of weak odometry would be divided by what gamma says of a good one's."""
+    restless = BackwardVehicleModel(replace(MOTION, quality_distance=1.0, weak_share=0.5), OFFSET)
+    state = start(2000, 12, restless)
+    linear = state.linear.clone()
+    linear[..., 3] = 0.06
+    state = state._replace(linear=linear)
+    after = restless.propagate(state, BEND, 0.0, torch.Generator().manual_seed(13))
+    changed = after.quality != state.quality
+    assert 0.3 < changed.double().mean() < 0.6
+    assert (after.linear[..., 3][changed]).abs().max() < 0.05
+    assert after.linear[..., 3][~changed].mean() > 0.04
+    kept = MODEL.propagate(state, BEND, 0.0, torch.Generator().manual_seed(13))
+    assert torch.equal(kept.quality, state.quality)

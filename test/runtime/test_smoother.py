@@ -1,0 +1,239 @@
+"""Smoothing while driving: what comes out when, and whether hindsight is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from mdps_ros.models.prior import PosePrior
+from mdps_ros.runtime import smoother as runtime_smoother
+from mdps_ros.runtime.events import OdometryEvent
+from mdps_ros.runtime.frames import compose
+from mdps_ros.runtime.localizer import Localizer, Motion
+from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
+from mdps_ros.runtime.session import Session
+from mdps_ros.runtime.smoother import Smoother
+from mdps_ros.runtime.smoother_frames import FilterFrame, WeighedScores, thinned
+from mdps_ros.runtime.smoother_pass import SmoothedFrame, pass_setup, walk_back
+from mdps_ros.settings import MapErrorSettings
+from test.runtime.town import (
+    SECOND,
+    answers,
+    estimates,
+    fast_settings,
+    initial_pose,
+    odometry,
+    plain,
+)
+
+CPU = torch.device("cpu")
+SMOOTHING = {
+    "smoother__enabled": True,
+    "smoother__lag": 2.0,
+    "smoother__stride": 4,
+    "smoother__particles": 60,
+}
+
+
+def trajectories(outputs: Sequence[Output]) -> list[SmoothedTrajectory]:
+    return [output for output in outputs if isinstance(output, SmoothedTrajectory)]
+
+
+def drive(place, events: list[OdometryEvent], **changes) -> list[Output]:
+    session = Session(place, fast_settings(**SMOOTHING | changes))
+    session.handle(initial_pose())
+    return answers(session, events)
+
+
+@pytest.fixture(scope="module")
+def outputs(town) -> list[Output]:
+    return drive(town, odometry(100))
+
+
+def test_every_update_becomes_final_once_and_in_order(outputs) -> None:
+    found, stamps = trajectories(outputs), [e.stamp_ns for e in estimates(outputs)]
+    assert len(found) == len(stamps) // 4
+    assert [trajectory.revision for trajectory in found] == list(range(1, len(found) + 1))
+    final = np.concatenate([trajectory.stamps_ns[trajectory.final] for trajectory in found])
+    np.testing.assert_array_equal(final, stamps[: len(final)])
+    assert len(final) > len(stamps) - 16
+    for trajectory in found:
+        assert (np.diff(trajectory.stamps_ns) > 0).all()
+        age = trajectory.stamps_ns[-1] - trajectory.stamps_ns
+        np.testing.assert_array_equal(trajectory.final, age >= 2 * SECOND)
+
+
+def test_a_trajectory_comes_right_after_the_update_it_ends_with(outputs) -> None:
+    newest = None
+    for output in outputs:
+        if isinstance(output, SmoothedTrajectory):
+            assert output.stamps_ns[-1] == newest
+        elif hasattr(output, "stamp_ns"):
+            newest = output.stamp_ns
+
+
+def test_trajectories_are_sound(outputs) -> None:
+    for trajectory in trajectories(outputs):
+        count = len(trajectory.stamps_ns)
+        assert trajectory.T_map_base.shape == (count, 3)
+        assert trajectory.covariance.shape == (count, 3, 3)
+        assert (np.linalg.eigvalsh(trajectory.covariance)[:, 0] > 0.0).all()
+        assert ((trajectory.mass > 0.0) & (trajectory.mass < 1.0 + 1e-5)).all()
+        assert trajectory.smoothed[:-1].all()
+        assert not trajectory.smoothed[-1]
+
+
+def test_the_newest_pose_is_the_filters(outputs) -> None:
+    said = {estimate.stamp_ns: estimate for estimate in estimates(outputs)}
+    for trajectory in trajectories(outputs):
+        newest = said[int(trajectory.stamps_ns[-1])]
+        assert np.abs(trajectory.T_map_base[-1] - newest.T_map_base).max() < 0.3
+
+
+def test_smoothing_leaves_the_filter_as_it_is(town, outputs) -> None:
+    without = drive(town, odometry(100), smoother__enabled=False)
+    assert not trajectories(without)
+    assert plain(estimates(without)) == plain(estimates(outputs))
+
+
+def test_equal_drives_give_equal_trajectories_to_the_bit(town, outputs) -> None:
+    again = drive(town, odometry(100))
+    assert plain(trajectories(again)) == plain(trajectories(outputs))
+
+
+def test_a_new_start_forgets_what_came_before(town) -> None:
+    session = Session(town, fast_settings(**SMOOTHING))
+    session.handle(initial_pose())
+    answers(session, odometry(11))
+    session.handle(initial_pose())
+    later = trajectories(answers(session, odometry(20, first_s=6.1, start=(11.0, 0.0, 0.0))))
+    assert later
+    assert later[0].stamps_ns[0] >= 6.0 * SECOND
+
+
+START = np.array([-50.0, 19.2, 0.0])
+
+
+def corner() -> list[np.ndarray]:
+    """Steps of 2 m: 42 m east along a street, then left round a corner and 20 m north."""
+    turn = [0.0] * 21 + [np.pi / 10] * 5 + [0.0] * 10
+    return [np.array([2.0, 0.0, angle]) for angle in turn]
+
+
+def frames_round_the_corner(town) -> tuple[list[FilterFrame], np.ndarray]:
+    """Frames of a filter that hardly knows how far along the street it starts, and the truth."""
+    made = Localizer(town, fast_settings(filter__particles_max=4000, filter__kld_error=0.02), CPU)
+    made.start(PosePrior(START, np.diag([6.0, 0.5, 0.02]) ** 2))
+    frames, truth, pose = [], [], START
+    for index, step in enumerate(corner()):
+        made.advance(Motion(step, 2.0, 0.2), None)
+        pose = compose(pose, step)
+        frames.append(made.frame(index))
+        truth.append(pose)
+    return frames, np.array(truth)
+
+
+@pytest.fixture(scope="module")
+def round_corner(town) -> tuple[list[FilterFrame], np.ndarray]:
+    return frames_round_the_corner(town)
+
+
+def walk(frames: list[FilterFrame], seed: int = 5, **changes) -> list[SmoothedFrame]:
+    settings = fast_settings(smoother__particles=300, **changes)
+    generator = torch.Generator().manual_seed(seed)
+    setup = pass_setup(settings, settings.map_error, CPU)
+    return list(walk_back(frames, setup, generator))[::-1]
+
+
+def along_street(pose, log_weights) -> tuple[float, float]:
+    """Mean and deviation of x."""
+    weights = log_weights.exp()
+    mean = (weights * pose[:, 0]).sum()
+    return float(mean), float((weights * (pose[:, 0] - mean).square()).sum().sqrt())
+
+
+def test_a_corner_tells_where_the_vehicle_was_before_it(round_corner) -> None:
+    frames, truth = round_corner
+    found = walk(frames)
+    assert [frame.stamp_ns for frame in found] == list(range(len(frames)))
+    for index in (5, 10, 15):
+        filtered = frames[index].filtered
+        _, before = along_street(filtered.state.pose[0], filtered.log_weights[0])
+        mean, after = along_street(found[index].pose, found[index].log_weights)
+        assert before > 3.5
+        assert after < 0.6 * before
+        assert abs(mean - truth[index, 0]) < 2.5 * after
+
+
+def test_without_the_corner_hindsight_knows_no_more(round_corner) -> None:
+    """The same frames, what was measured at the corner taken away."""
+    frames, _ = round_corner
+    silent = WeighedScores(())
+    blind = [
+        frame._replace(score=silent, filtered=frame.predicted) if index > 18 else frame
+        for index, frame in enumerate(frames[:24])
+    ]
+    found = walk(blind)
+    _, before = along_street(blind[10].filtered.state.pose[0], blind[10].filtered.log_weights[0])
+    _, after = along_street(found[10].pose, found[10].log_weights)
+    assert after > 0.75 * before
+
+
+def test_a_walk_that_lost_its_way_begins_anew(round_corner) -> None:
+    """A filter that was moved far away between two frames: the past is not spoilt."""
+    frames, truth = round_corner
+    far = [
+        frame._replace(predicted=_moved(frame.predicted), filtered=_moved(frame.filtered))
+        if index >= 30
+        else frame
+        for index, frame in enumerate(frames)
+    ]
+    found = walk(far)
+    filters_own = [frame.stamp_ns for frame in found if not frame.smoothed]
+    assert filters_own == [29, len(found) - 1]
+    mean, deviation = along_street(found[10].pose, found[10].log_weights)
+    assert abs(mean - truth[10, 0]) < 3.0 * deviation
+
+
+def _moved(belief):
+    pose = belief.state.pose + torch.tensor([70.0, 0.0, 0.0])
+    return belief._replace(state=belief.state._replace(pose=pose))
+
+
+def test_thinning_keeps_the_belief_and_small_ones_as_they_are(round_corner) -> None:
+    belief = round_corner[0][8].filtered
+    assert thinned(belief, belief.particle_count) is belief
+    few = thinned(belief, 400)
+    assert few.particle_count == 400
+    for one, other in zip(
+        along_street(belief.state.pose[0], belief.log_weights[0]),
+        along_street(few.state.pose[0], few.log_weights[0]),
+        strict=True,
+    ):
+        assert one == pytest.approx(other, abs=0.2)
+    assert few.log_weights.exp().sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_scores_of_a_time_add_up_and_those_that_abstain_do_not_count() -> None:
+    poses = torch.zeros(1, 4, 3)
+    ones = torch.ones(1, 4)
+    scores = WeighedScores(((0.5, lambda _: ones), (1.0, lambda _: None), (2.0, lambda _: ones)))
+    assert torch.equal(scores(poses), 2.5 * ones)
+    assert WeighedScores(())(poses) is None
+    assert WeighedScores(((1.0, lambda _: None),))(poses) is None
+
+
+def test_memory_is_bounded_where_the_lag_is_not(town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_smoother, "FRAMES_MAX", 10)
+    settings = fast_settings(**SMOOTHING | {"smoother__lag": 600.0, "smoother__particles": 20})
+    made = Localizer(town, fast_settings(filter__particles_max=200), CPU)
+    made.start(PosePrior(START, np.diag([1.0, 0.5, 0.02]) ** 2))
+    made.advance(Motion(np.array([2.0, 0.0, 0.0]), 2.0, 0.2), None)
+    smoother = Smoother(settings, MapErrorSettings(sd=0.0), CPU)
+    frame = made.frame(0)._replace(score=WeighedScores(()))
+    found = [smoother.add(frame._replace(stamp_ns=stamp)) for stamp in range(24)]
+    lengths = [len(trajectory.stamps_ns) for trajectory in found if trajectory is not None]
+    assert lengths == [4, 8, 12, 14, 14, 14]
