@@ -33,6 +33,8 @@ class Code(Enum):
     NO_EXTRINSICS = "no_extrinsics"
     NO_CAMERA_INFO = "no_camera_info"
     IMAGE_DROPPED = "image_dropped"
+    NO_FIX = "no_fix"
+    PLACE_DROPPED = "place_dropped"
     CAMERA_SILENT = "camera_silent"
     MODEL_SKIPPED = "model_skipped"
     DEVICE = "device"

@@ -274,6 +274,27 @@ class SmootherSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceSettings:
+    """The measurements `fix` and `pose_prior`: where others see the vehicle."""
+
+    weight: float = setting(
+        1.0, "Multiplier of what one of them says; 0: not used.", low=0.0, high=10.0
+    )
+    outlier: float = setting(
+        0.02,
+        "Likelihood of lying far off, against the middle of the covariance that it came with.",
+        low=1e-9,
+        high=0.5,
+    )
+    decorrelation: float = setting(
+        50.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=5000.0
+    )
+    fix_sd: float = setting(
+        5.0, "Standard deviation of a GNSS fix that tells none.", unit="m", low=0.01, high=1000.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateSettings:
     """How a belief becomes a pose, hypotheses and a claim."""
 
@@ -343,6 +364,18 @@ class NodeSettings:
     image_reliable: bool = setting(
         False, "Reliable QoS on images; best effort matches every publisher."
     )
+    rectified: bool = setting(
+        True, "Images come without distortion; off: they are undistorted here, by K and D."
+    )
+    odometry_reliable: bool = setting(
+        True, "Reliable QoS on odometry and twist; off for publishers that are best effort."
+    )
+    odometry_source: str = setting(
+        "pose",
+        "What is odometry: the pose of `odom`, its twist, or the topic `twist`. With a twist there "
+        "is no odometry frame, and map -> odom is not broadcast.",
+        choices=("pose", "odometry_twist", "twist"),
+    )
     publish_tf: bool = setting(True, "Broadcast map -> odom.")
     transform_tolerance: float = setting(
         0.1, "The transform map -> odom is stamped this far ahead.", unit="s", low=0.0, high=10.0
@@ -375,6 +408,7 @@ class Settings:
     depth: DepthSettings = DepthSettings()
     camera: CameraSettings = CameraSettings()
     smoother: SmootherSettings = SmootherSettings()
+    place: PlaceSettings = PlaceSettings()
     estimate: EstimateSettings = EstimateSettings()
     start: StartSettings = StartSettings()
     runtime: RuntimeSettings = RuntimeSettings()

@@ -17,6 +17,7 @@ from mdps_ros.maps import GeoAnchor, Map
 from mdps_ros.notes import Note
 from mdps_ros.runtime import messages
 from mdps_ros.runtime.events import Event
+from mdps_ros.runtime.image_inputs import Inputs
 
 ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
 IMAGE_TYPE = "sensor_msgs/msg/Image"
@@ -108,7 +109,7 @@ class BagDrive:
 
     def events(self, with_images: bool = True) -> Iterator[tuple[int, Event | Note]]:
         """Yield (log time ns, event) in log order; a Note is a message that cannot be used."""
-        inputs = messages.Inputs(self._T_base)
+        inputs = Inputs(self._T_base)
         wanted = [self.topics.odometry]
         if with_images and self.topics.image is not None and self.topics.camera_info is not None:
             # As with latched intrinsics: the first ones hold from the beginning.

@@ -5,20 +5,27 @@ All of it runs in the executor's thread and only converts.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tf2_ros
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
 from rclpy.time import Time
 
 from mdps_ros.notes import Note
 from mdps_ros.ros import topics
 from mdps_ros.runtime import messages
-from mdps_ros.runtime.events import Event, OdometryEvent
+from mdps_ros.runtime.events import Event, ImageEvent, OdometryEvent
+from mdps_ros.runtime.image_inputs import Inputs
+from mdps_ros.runtime.twist import TwistOdometry
 from mdps_ros.settings import Settings
+
+if TYPE_CHECKING:
+    from mdps_ros.maps import GeoAnchor
 
 
 class Intake:
@@ -27,6 +34,7 @@ class Intake:
     Args:
         node: owner of the subscriptions.
         settings: frames and quality of service.
+        anchor: where on Earth the map lies.
         offer: takes every event, and a note for every message that cannot be used.
         heard: takes the name of every sensor topic that a message came on.
         moved: takes every odometry event with its geometry_msgs/TwistWithCovariance.
@@ -41,6 +49,7 @@ class Intake:
         self,
         node: LifecycleNode,
         settings: Settings,
+        anchor: GeoAnchor | None,
         offer: Callable[[Event | Note], None],
         heard: Callable[[str], None],
         moved: Callable[[OdometryEvent, Any], None],
@@ -49,25 +58,43 @@ class Intake:
         self.odom_frame = settings.frames.odom
         self.refused = 0
         self._node = node
+        self._settings = settings
         self._frames = settings.frames
+        self._anchor = anchor
         self._offer = offer
         self._heard = heard
         self._moved = moved
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
-        self._camera = messages.Inputs(self._extrinsics)
+        self._camera = Inputs(self._extrinsics, settings.node.rectified)
         # The executor serves in this order: intrinsics and odometry before images.
         callbacks = (
             (topics.CAMERA_INFO, self._on_camera_info),
-            (topics.ODOMETRY, self._on_odometry),
-            (topics.IMAGE, self._on_image),
+            self._odometry_callback(settings.node.odometry_source),
+            (topics.IMAGE, functools.partial(self._on_image, self._camera.image)),
+            (topics.COMPRESSED, functools.partial(self._on_image, self._camera.compressed)),
             (topics.INITIAL_POSE, self.initial_pose),
+            (topics.POSE_PRIOR, self._on_pose_prior),
+            (topics.FIX, self._on_fix),
         )
-        reliable = settings.node.image_reliable
         self._subscriptions = [
-            node.create_subscription(topic.type, topic.name, callback, topic.qos(reliable))
+            node.create_subscription(topic.type, topic.name, callback, self._qos(topic))
             for topic, callback in callbacks
         ]
+
+    def _qos(self, topic: topics.Topic) -> QoSProfile:
+        return topic.qos(getattr(self._settings.node, topic.setting) if topic.setting else None)
+
+    def _odometry_callback(self, source: str) -> tuple[topics.Topic, Callable[[Any], None]]:
+        """Which topic is odometry, and what becomes of it."""
+        if source == "pose":
+            return topics.ODOMETRY, self._on_odometry
+        twist = TwistOdometry()
+
+        def integrate(msg: Any) -> None:
+            self._take_odometry(twist.event(msg.header, msg.twist.twist), msg.twist)
+
+        return (topics.TWIST if source == "twist" else topics.ODOMETRY), integrate
 
     def destroy(self) -> None:
         """Give all subscriptions back."""
@@ -100,16 +127,24 @@ class Intake:
             self._offer(note)
 
     def _on_odometry(self, msg: Any) -> None:
+        self.odom_frame = msg.header.frame_id or self.odom_frame
+        self._take_odometry(messages.odometry_event(msg), msg.twist)
+
+    def _take_odometry(self, event: OdometryEvent | Note, twist: Any) -> None:
         self._heard(topics.ODOMETRY.name)
-        event = messages.odometry_event(msg)
         self._offer(event)
         if not isinstance(event, Note):
-            self.odom_frame = msg.header.frame_id or self.odom_frame
-            self._moved(event, msg.twist)
+            self._moved(event, twist)
 
-    def _on_image(self, msg: Any) -> None:
+    def _on_image(self, convert: Callable[[Any], ImageEvent | Note], msg: Any) -> None:
         self._heard(topics.IMAGE.name)
         if self.open:
-            event = self._camera.image(msg)
+            event = convert(msg)
             self.refused += isinstance(event, Note)
             self._offer(event)
+
+    def _on_pose_prior(self, msg: Any) -> None:
+        self._offer(messages.pose_prior_event(msg, self._frames.map, self._placement))
+
+    def _on_fix(self, msg: Any) -> None:
+        self._offer(messages.fix_event(msg, self._anchor, self._settings.place.fix_sd))

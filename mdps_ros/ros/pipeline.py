@@ -95,7 +95,7 @@ class Pipeline:
         self._health = make_health(settings, city)
         self._jumps = JumpWatch(settings.estimate)
         self._predictor = Predictor(settings.motion, settings.node.odometry_rate)
-        self._intake = Intake(node, settings, self._offer, self._heard, self._moved)
+        self._intake = Intake(node, settings, city.anchor, self._offer, self._heard, self._moved)
         file, period = settings.node.state_file, settings.node.state_period
         self._archive = Archive(city.id, file, period, self._log)
         self._requests = Requests(node, self._offer, self._intake.initial_pose, self._archive)

@@ -79,8 +79,9 @@ class Publishing:
         self._send(topics.PREDICTED, message)
 
     def transform(self, estimate: TransformEstimate, odom_frame: str) -> None:
-        """Broadcast map -> odom, unless `node.publish_tf` is off."""
-        if self._settings.node.publish_tf:
+        """Broadcast map -> odom, unless `node.publish_tf` is off or there is no such frame."""
+        wanted = self._settings.node
+        if wanted.publish_tf and wanted.odometry_source == "pose":
             ahead = self._settings.node.transform_tolerance
             message = convert.transform_message(estimate, self._frame, odom_frame, ahead)
             self._broadcaster.sendTransform(message)

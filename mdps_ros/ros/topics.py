@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
+from geometry_msgs.msg import (
+    PoseArray,
+    PoseWithCovarianceStamped,
+    TwistWithCovarianceStamped,
+)
 from nav_msgs.msg import OccupancyGrid, Odometry, Path
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix, PointCloud2
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
@@ -27,7 +31,8 @@ class Topic:
         meaning: one sentence for people.
         out: whether the node publishes it.
         latched: transient local, that is, late partners get the last messages too.
-        sensor: best effort unless `node.image_reliable` is set.
+        setting: the setting of the node that makes it reliable or not; always reliable where empty.
+        reliable: default of that setting.
     """
 
     name: str
@@ -36,34 +41,54 @@ class Topic:
     meaning: str
     out: bool = True
     latched: bool = False
-    sensor: bool = False
+    setting: str = ""
+    reliable: bool = True
 
     @property
     def type_name(self) -> str:
         """Name as `ros2 topic` prints it, e.g. nav_msgs/msg/Odometry."""
         return f"{self.type.__module__.split('.')[0]}/msg/{self.type.__name__}"
 
-    def qos(self, image_reliable: bool = False) -> QoSProfile:
-        """The profile; `image_reliable` is the parameter `node.image_reliable`."""
-        best_effort = self.sensor and not image_reliable
-        reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
+    def qos(self, reliable: bool | None = None) -> QoSProfile:
+        """The profile; `reliable` is the value of `setting`, None its default."""
+        wanted = self.reliable if reliable is None or not self.setting else reliable
+        reliability = ReliabilityPolicy.RELIABLE if wanted else ReliabilityPolicy.BEST_EFFORT
         durability = DurabilityPolicy.TRANSIENT_LOCAL if self.latched else DurabilityPolicy.VOLATILE
         return QoSProfile(depth=self.depth, reliability=reliability, durability=durability)
 
     @property
     def qos_text(self) -> str:
         """The profile in words."""
-        reliability = "best effort (reliable: `node.image_reliable`)" if self.sensor else "reliable"
+        words = ("best effort", "reliable")
+        reliability = words[self.reliable]
+        if self.setting:
+            reliability += f" ({words[not self.reliable]}: `node.{self.setting}`)"
         return f"{reliability}, {'latched, ' if self.latched else ''}depth {self.depth}"
 
 
 # fmt: off
 ODOMETRY = Topic("odom", Odometry, 2000,
-    "Vehicle pose in the odometry frame; any rate above that of the images.", out=False)
+    "Vehicle pose in the odometry frame, or its twist (`node.odometry_source`); any rate above "
+    "that of the images.", out=False, setting="odometry_reliable")
+TWIST = Topic("twist", TwistWithCovarianceStamped, 2000,
+    "Velocity of the vehicle, integrated where `node.odometry_source` is `twist`.",
+    out=False, setting="odometry_reliable")
 IMAGE = Topic("image", Image, 100,
-    "Rectified depth: 32FC1 in metres or 16UC1 in millimetres.", out=False, sensor=True)
+    "Depth, 32FC1 in metres or 16UC1 in millimetres, or colour, rgb8 bgr8 rgba8 bgra8 mono8; "
+    "without distortion, or with it where `node.rectified` is off.",
+    out=False, setting="image_reliable", reliable=False)
+COMPRESSED = Topic("image/compressed", CompressedImage, 100,
+    "The same as jpeg or png; depth as png of 16 bits or `compressedDepth` png.",
+    out=False, setting="image_reliable", reliable=False)
 CAMERA_INFO = Topic("camera_info", CameraInfo, 100,
-    "Intrinsics of `image`: P, or K where P is zero.", out=False, sensor=True)
+    "Intrinsics of the images: P, or K where P is zero; K and D where `node.rectified` is off.",
+    out=False, setting="image_reliable", reliable=False)
+FIX = Topic("fix", NavSatFix, 10,
+    "Where a GNSS receiver sees the vehicle; needs a map with a place on Earth.",
+    out=False, setting="image_reliable", reliable=False)
+POSE_PRIOR = Topic("pose_prior", PoseWithCovarianceStamped, 10,
+    "Where somebody else believes the vehicle to be, in any frame that TF ties to the map; one "
+    "measurement among others.", out=False, setting="image_reliable", reliable=False)
 INITIAL_POSE = Topic("initialpose", PoseWithCovarianceStamped, 10,
     "Restart around this pose (RViz `2D Pose Estimate`), in any frame that TF ties to the map; "
     "kept while the node is inactive.", out=False)
@@ -94,7 +119,9 @@ TF = Topic("/tf", TFMessage, 100,
     "map -> odom while tracking; a camera's place is read from /tf and /tf_static.")
 # fmt: on
 
-INPUTS: tuple[Topic, ...] = (ODOMETRY, IMAGE, CAMERA_INFO, INITIAL_POSE)
+INPUTS: tuple[Topic, ...] = (
+    ODOMETRY, TWIST, IMAGE, COMPRESSED, CAMERA_INFO, INITIAL_POSE, POSE_PRIOR, FIX
+)  # fmt: skip
 OUTPUTS: tuple[Topic, ...] = (
     POSE, PREDICTED, PARTICLE_CLOUD, PARTICLES, PATH, HYPOTHESES, MARKERS, STATUS, MAP, JUMPS,
     DIAGNOSTICS,

@@ -34,11 +34,13 @@ class Look(NamedTuple):
         name: of the measurement.
         log_likelihood: of one independent look.
         decorrelation: m of travel that counts as one.
+        on_earth: whether it scores poses on Earth, not as the map draws them (see `map_error`).
     """
 
     name: str
     log_likelihood: PoseScore
     decorrelation: float
+    on_earth: bool = False
 
     def share(self, travelled: float) -> float:
         """How much of an independent look this is, `travelled` m after the last of its kind."""

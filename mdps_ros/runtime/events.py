@@ -88,6 +88,25 @@ class InitialPoseEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceEvent:
+    """Where somebody else sees the vehicle: one measurement among others, not a start.
+
+    Attributes:
+        stamp_ns: time of the measurement; 0 means now, that is, the next update.
+        name: of the measurement, `fix` or `pose_prior`.
+        T_map_base: (3,) float64 x m, y m, yaw rad.
+        covariance: (3, 3) float64 of (x, y, yaw); floored as that of InitialPoseEvent.
+        with_yaw: whether yaw and its covariance mean anything.
+    """
+
+    stamp_ns: int
+    name: str
+    T_map_base: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    with_yaw: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalStartEvent:
     """Forget the pose and start over the whole map.
 
@@ -114,5 +133,11 @@ class RestoreEvent:
 
 
 Event = (
-    OdometryEvent | ImageEvent | InitialPoseEvent | GlobalStartEvent | UpdateNowEvent | RestoreEvent
+    OdometryEvent
+    | ImageEvent
+    | InitialPoseEvent
+    | PlaceEvent
+    | GlobalStartEvent
+    | UpdateNowEvent
+    | RestoreEvent
 )

@@ -133,6 +133,7 @@ class Localizer:
         state, log_weights = belief
         moved = type(state)(*(leaf.to(self._device) for leaf in state))
         self._belief, self._fit = Belief(moved, log_weights.to(self._device)), fit
+        self._step = None
         limits = self._settings.filter
         self._most = min(
             max(belief.particle_count, 20 * limits.particles_min), limits.particles_max
@@ -174,6 +175,15 @@ class Localizer:
         self._belief = belief
         self._step = (predicted, control, motion.dt, WeighedScores(tuple(scores)))
         return tuple(names)
+
+    def weigh(self, look: Look, share: float) -> None:
+        """Weigh by one more look after `advance`; smoothers do not see it.
+
+        Raises:
+            RuntimeError: before `start`.
+        """
+        weighed = self._weigh_by_look(self._started(), look, share)
+        self._belief = self._started() if weighed is None else weighed
 
     def frame(self, stamp_ns: int) -> FilterFrame:
         """What the last `advance` leaves for a smoother.
@@ -255,7 +265,8 @@ class Localizer:
         """
         least = self._settings.filter.tempering_size
         for part in range(PARTS):
-            score = look.log_likelihood(on_map(belief.state))
+            poses = belief.state.pose if look.on_earth else on_map(belief.state)
+            score = look.log_likelihood(poses)
             if score is None:
                 return None if part == 0 else belief
             borne = float(bearable_share(belief.log_weights, score, share, least)[0])

@@ -9,6 +9,7 @@ travel since the last step at an image of that kind.
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from operator import attrgetter
 
@@ -26,6 +27,7 @@ from mdps_ros.runtime.events import (
     ImageEvent,
     InitialPoseEvent,
     OdometryEvent,
+    PlaceEvent,
     RestoreEvent,
     UpdateNowEvent,
 )
@@ -33,6 +35,7 @@ from mdps_ros.runtime.frames import between, compose, inverse
 from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.outputs import Output, PoseEstimate, State, TransformEstimate
+from mdps_ros.runtime.places import Places
 from mdps_ros.runtime.resuming import goes_on
 from mdps_ros.settings import Settings
 
@@ -62,7 +65,8 @@ class Session:
         self._odometry = OdometryBuffer(settings.runtime.odometry_buffer)
         self._images: list[ImageEvent] = []  # in the order of their stamps
         self._newest_image_ns: dict[type[ImageEvent], int] = {}
-        self._looked: dict[type[ImageEvent], float] = {}  # m travelled at the last image used
+        self._looked: dict[type[ImageEvent] | str, float] = {}  # m travelled at the last one used
+        self._places = Places(settings.place)
         self._silence_told = False
         self._first_odometry_ns: int | None = None
         self._last: OdometrySample | None = None
@@ -90,6 +94,9 @@ class Session:
         elif isinstance(event, InitialPoseEvent):
             self._pose_request, self._saved = event, None
             outputs += self._start_at_pose()
+        elif isinstance(event, PlaceEvent):
+            # the first one is used at once, for a vehicle that stands
+            self._update_now |= self._places.hear(event) and event.name not in self._looked
         elif isinstance(event, UpdateNowEvent):
             self._update_now = True
         elif isinstance(event, RestoreEvent):
@@ -175,7 +182,8 @@ class Session:
         self._begin(newest)
         text = "restarted around the initial pose"
         note = Note(Code.INITIAL_POSE, Severity.INFO, text, {"x_m": mean[0], "y_m": mean[1]})
-        return [note, *self._report(newest, ())]  # whoever set it waits for the answer
+        self._update_now = True  # whoever set it waits for the answer
+        return [note, *self._frame(newest, None)]
 
     def _resume(self) -> list[Output]:
         """Go on with the saved belief at its own odometry, or at the newest there is."""
@@ -263,7 +271,13 @@ class Session:
         if look is not None and look.name not in names:
             text = f"the belief covers more map than the {look.name} model holds; left out for now"
             outputs.append(Note(Code.MODEL_SKIPPED, Severity.INFO, text))
-        return outputs + self._report(now, names)
+        looks, notes = self._places.take(now, self._odometry)
+        for place in looks:
+            before = self._looked.get(place.name, -math.inf)
+            self._looked[place.name] = now.travelled
+            self._localizer.weigh(place, place.share(now.travelled - before))
+        names = (*names, *(place.name for place in looks))
+        return [*outputs, *notes, *self._report(now, names)]
 
     def _report(self, now: OdometrySample, names: tuple[str, ...]) -> list[Output]:
         summary = self._localizer.summary()
@@ -316,6 +330,7 @@ class Session:
         self._images.clear()
         self._newest_image_ns.clear()
         self._looked.clear()
+        self._places.clear()
         self._first_odometry_ns = self._last = None
         self._localizer.start(self._localizer.global_prior(self._heading))
         self._state = State.GLOBAL

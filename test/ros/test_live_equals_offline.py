@@ -14,6 +14,7 @@ from mdps_ros.data.bag_writer import DEPTH_INFO_TOPIC, DEPTH_TOPIC, ODOMETRY_TOP
 from mdps_ros.maps import load_map
 from mdps_ros.notes import Note
 from mdps_ros.runtime import messages
+from mdps_ros.runtime.image_inputs import Inputs
 from mdps_ros.runtime.outputs import PoseEstimate
 from mdps_ros.runtime.record import Row, row_of
 from mdps_ros.runtime.session import Session
@@ -32,7 +33,7 @@ def offline(bag: Path, town: Path, seed: int) -> list[Row]:
     settings = with_values(Settings(), SMALL | {"runtime.seed": seed})
     session = Session(load_map(str(town)), settings)
     found: dict[str, np.ndarray] = {}
-    inputs = messages.Inputs(found.get)
+    inputs = Inputs(found.get)
     rows: list[Row] = []
     for topic, _, message in open_bag(bag).messages():
         event: Any = None

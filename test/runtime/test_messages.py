@@ -10,7 +10,7 @@ import pytest
 from rosbags.typesys import Stores, get_typestore
 
 from mdps_ros.notes import Code, Note
-from mdps_ros.runtime import messages
+from mdps_ros.runtime import image_inputs, messages, pixels
 from mdps_ros.runtime.events import (
     ColourImageEvent,
     DepthImageEvent,
@@ -155,8 +155,8 @@ def test_odometry_without_a_pose_is_a_note(x: float, q: tuple[float, ...]) -> No
 def test_depth_in_metres_and_millimetres_agree(order: str, padding: int) -> None:
     metres = np.array([[1.5, 2.0, 0.0], [65.535, 0.25, 3.0]])
     expected = np.where(metres > 0, metres, np.nan).astype(np.float32)
-    floats = messages.depth_image(image("32FC1", metres.astype(order + "f4"), padding))
-    shorts = messages.depth_image(
+    floats = pixels.depth_image(image("32FC1", metres.astype(order + "f4"), padding))
+    shorts = pixels.depth_image(
         image("16UC1", np.round(metres * 1000).astype(order + "u2"), padding)
     )
     for depth in (floats, shorts):
@@ -168,7 +168,7 @@ def test_depth_in_metres_and_millimetres_agree(order: str, padding: int) -> None
 
 def test_depth_that_is_no_depth_becomes_nan() -> None:
     raw = np.array([[math.nan, math.inf, -math.inf, -1.0, 0.0, 7.0]], dtype="<f4")
-    depth = messages.depth_image(image("32FC1", raw))
+    depth = pixels.depth_image(image("32FC1", raw))
     assert isinstance(depth, np.ndarray)
     assert np.isnan(depth[0, :5]).all()
     assert depth[0, 5] == 7.0
@@ -191,7 +191,7 @@ def test_depth_that_is_no_depth_becomes_nan() -> None:
 def test_depth_of_wrong_size_or_encoding_is_a_note(given: dict[str, Any]) -> None:
     changes, good = dict(given), np.ones((2, 3), "<f4")
     msg = image(changes.pop("encoding", "32FC1"), good, **changes)
-    assert code(messages.depth_image(msg)) is Code.BAD_MESSAGE
+    assert code(pixels.depth_image(msg)) is Code.BAD_MESSAGE
 
 
 @pytest.mark.parametrize("padding", [0, 5])
@@ -204,13 +204,13 @@ def test_colour_encodings_of_one_picture_agree(padding: int) -> None:
         "rgba8": np.concatenate([rgb, alpha], -1),
         "bgra8": np.concatenate([rgb[..., ::-1], alpha], -1),
     }
-    for encoding, pixels in pictures.items():
-        assert np.array_equal(messages.colour_image(image(encoding, pixels, padding)), rgb)
+    for encoding, picture in pictures.items():
+        assert np.array_equal(pixels.colour_image(image(encoding, picture, padding)), rgb)
 
 
 def test_grey_pictures_fill_all_three_colours() -> None:
     grey = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    made = messages.colour_image(image("mono8", grey))
+    made = pixels.colour_image(image("mono8", grey))
     assert np.array_equal(made, np.repeat(grey[..., None], 3, -1))
 
 
@@ -224,13 +224,13 @@ def test_grey_pictures_fill_all_three_colours() -> None:
     ],
 )
 def test_colour_of_wrong_size_or_encoding_is_a_note(encoding: str, changes: dict[str, Any]) -> None:
-    found = messages.colour_image(image(encoding, np.zeros((2, 3, 3), np.uint8), **changes))
+    found = pixels.colour_image(image(encoding, np.zeros((2, 3, 3), np.uint8), **changes))
     assert isinstance(found, Note)
     assert found.code is Code.BAD_MESSAGE
 
 
 def test_the_encoding_tells_depth_from_colour() -> None:
-    inputs = messages.Inputs(lambda frame: np.eye(4))
+    inputs = image_inputs.Inputs(lambda frame: np.eye(4))
     assert inputs.camera_info(camera_info()) == ()
     seen = inputs.image(image("bgr8", np.zeros((2, 3, 3), np.uint8)))
     assert isinstance(seen, ColourImageEvent)
@@ -243,10 +243,10 @@ def test_the_encoding_tells_depth_from_colour() -> None:
 
 def test_camera_takes_k_when_p_is_zero_and_p_otherwise() -> None:
     p = np.array([4.0, 0, 1.25, -8.0, 0, 4.5, 0.75, 0, 0, 0, 1, 0])
-    assert messages.pinhole_camera(camera_info()) == PinholeCamera(
+    assert image_inputs.pinhole_camera(camera_info()) == PinholeCamera(
         width=3, height=2, fx=2.0, fy=2.5, cx=1.0, cy=0.5
     )
-    assert messages.pinhole_camera(camera_info(p=p)) == PinholeCamera(
+    assert image_inputs.pinhole_camera(camera_info(p=p)) == PinholeCamera(
         width=3, height=2, fx=4.0, fy=4.5, cx=1.25, cy=0.75
     )
 
@@ -262,7 +262,7 @@ def test_camera_takes_k_when_p_is_zero_and_p_otherwise() -> None:
     ],
 )
 def test_camera_info_that_is_no_calibration_is_a_note(changes: dict[str, Any]) -> None:
-    assert code(messages.pinhole_camera(camera_info(**changes))) is Code.BAD_MESSAGE
+    assert code(image_inputs.pinhole_camera(camera_info(**changes))) is Code.BAD_MESSAGE
 
 
 def test_initial_pose_keeps_x_y_yaw_block_of_the_covariance() -> None:
@@ -345,7 +345,7 @@ def test_transform_without_rotation_is_none() -> None:
 
 def test_image_becomes_an_event_only_with_camera_info_and_extrinsics() -> None:
     known: dict[str, Any] = {}
-    inputs = messages.Inputs(known.get)
+    inputs = image_inputs.Inputs(known.get)
     msg = image("32FC1", np.ones((2, 3), "<f4"))
     assert code(inputs.image(msg)) is Code.NO_CAMERA_INFO
     assert inputs.camera_info(camera_info()) == ()
@@ -361,7 +361,7 @@ def test_image_becomes_an_event_only_with_camera_info_and_extrinsics() -> None:
 
 
 def test_bad_camera_info_does_not_displace_a_good_one() -> None:
-    inputs = messages.Inputs(lambda frame: np.eye(4))
+    inputs = image_inputs.Inputs(lambda frame: np.eye(4))
     inputs.camera_info(camera_info())
     (note,) = inputs.camera_info(camera_info(k=np.zeros(9)))
     assert note.code is Code.BAD_MESSAGE
@@ -369,6 +369,6 @@ def test_bad_camera_info_does_not_displace_a_good_one() -> None:
 
 
 def test_image_of_another_size_than_camera_info_is_a_note() -> None:
-    inputs = messages.Inputs(lambda frame: np.eye(4))
+    inputs = image_inputs.Inputs(lambda frame: np.eye(4))
     inputs.camera_info(camera_info())
     assert code(inputs.image(image("32FC1", np.ones((4, 6), "<f4")))) is Code.BAD_MESSAGE
