@@ -63,6 +63,7 @@ class Look:
         noise: standard deviation of the pixels, of 1.
         dirt: number of spots on the lens.
         streaks: number of rain streaks.
+        wet: how much the ground mirrors, 0 to 1.
     """
 
     weather: str
@@ -81,6 +82,7 @@ class Look:
     noise: float
     dirt: int
     streaks: int
+    wet: float
 
 
 def draw_look(generator: np.random.Generator, weather: str | None = None) -> Look:
@@ -131,6 +133,7 @@ def draw_look(generator: np.random.Generator, weather: str | None = None) -> Loo
         else generator.uniform(0.004, 0.03),
         dirt=int(generator.integers(1, 5)) if generator.random() < 0.15 else 0,
         streaks=int(generator.integers(30, 120)) if wet else 0,
+        wet=generator.uniform(0.4, 1.0) if wet else 0.0,
     )
 
 

@@ -11,8 +11,23 @@ from numpy.typing import NDArray
 from mdps_ros.core.mapdata import Building, LineFeature, PointFeature, Streetscape
 from mdps_ros.sim.mesh import building_triangles, polygon, prism, rectangle
 from mdps_ros.sim.street_ground import along, place_on
+from mdps_ros.sim.street_lamps import LAMP_M, MISSING
+from mdps_ros.sim.street_woods import wood_places
 
-SURFACES = ("wall", "roof", "metal", "trunk", "sign", "leaves", "stone", "paint", "glass", "tyre")
+SURFACES = (
+    "wall",
+    "roof",
+    "metal",
+    "trunk",
+    "sign",
+    "leaves",
+    "stone",
+    "paint",
+    "glass",
+    "tyre",
+    "lamp",
+    "cloth",
+)
 """Kinds of surfaces, by their numbers."""
 
 LANES_OF_TRAFFIC = ("primary", "secondary", "tertiary", "unclassified", "residential")
@@ -29,8 +44,8 @@ class Triangles(NamedTuple):
         corners: (T, 3, 3) m, map frame.
         surface: (T,) int32, numbers of SURFACES.
         thing: (T,) int32, which building, car or tree.
-        along: (T, 4) float32: a point x, y m and a direction, from which a wall's horizontal
-            coordinate is measured; zero elsewhere.
+        along: (T, 6) float32 of walls, zero elsewhere: the corner x, y m and the direction from
+            which its horizontal coordinate is measured, its length m and its height m.
     """
 
     corners: NDArray[np.float64]
@@ -59,7 +74,7 @@ class Builder:
                 corners,
                 np.full(count, SURFACES.index(surface), np.int32),
                 np.full(count, thing, np.int32),
-                np.zeros((count, 4), np.float32) if direction is None else direction,
+                np.zeros((count, 6), np.float32) if direction is None else direction,
             )
         )
 
@@ -69,7 +84,7 @@ class Builder:
             np.zeros((0, 3, 3)),
             np.zeros(0, np.int32),
             np.zeros(0, np.int32),
-            np.zeros((0, 4), np.float32),
+            np.zeros((0, 6), np.float32),
         )
         return joined([empty, *self._parts])
 
@@ -80,13 +95,17 @@ def joined(parts: list[Triangles]) -> Triangles:
 
 
 def standing_things(
-    buildings: tuple[Building, ...], streetscape: Streetscape, generator: np.random.Generator
+    buildings: tuple[Building, ...],
+    streetscape: Streetscape,
+    lamps: NDArray[np.float64],
+    generator: np.random.Generator,
 ) -> Triangles:
-    """Buildings and the map's trees, lamps, signs and walls.
+    """Buildings, lamps, and the map's trees, signs and walls.
 
     Args:
         buildings: footprints; large ones of default height get a drawn one.
         streetscape: of the map.
+        lamps: (L, 2) m, see `street_lamps.lamp_places`.
         generator: draws heights, crowns, and the 15 % of small things that are not there.
 
     Returns:
@@ -96,8 +115,12 @@ def standing_things(
     for number, building in enumerate(buildings):
         _building(made, number, building, generator)
     for point in streetscape.points:
-        if generator.random() >= 0.15:
+        if point.kind != "lamp" and generator.random() >= MISSING:
             _point(made, point, generator)
+    for place in lamps:
+        _lamp(made, place, generator)
+    for place in wood_places(streetscape, generator):
+        _tree(made, place, generator.uniform(3.0, 6.0), generator)
     for line in streetscape.lines:
         _barrier(made, line, generator)
     return made.all()
@@ -117,19 +140,15 @@ def _building(
     walls = triangles[~flat]
     slope = walls[:, 1, :2] - walls[:, 0, :2]
     slope = np.where((np.hypot(*slope.T) > 1e-6)[:, None], slope, walls[:, 2, :2] - walls[:, 0, :2])
-    unit = slope / (np.hypot(*slope.T)[:, None] + 1e-9)
-    origin = walls[:, 0, :2]
-    made.add(walls, "wall", number, np.hstack([origin, unit]).astype(np.float32))
+    length = np.hypot(*slope.T)[:, None]
+    sizes = [walls[:, 0, :2], slope / (length + 1e-9), length, np.full_like(length, height)]
+    made.add(walls, "wall", number, np.hstack(sizes).astype(np.float32))
 
 
 def _point(made: Builder, point: PointFeature, generator: np.random.Generator) -> None:
     xy, thing = point.xy, int(generator.integers(1 << 20))
     if point.kind == "tree":
         _tree(made, xy, point.size, generator)
-    elif point.kind == "lamp":
-        made.add(prism(polygon(xy, 0.09, 4), 0.0, 7.5), "metal", thing)
-        head = rectangle(xy, generator.uniform(0, np.pi), 0.9, 0.25)
-        made.add(prism(head, 7.4, 7.6), "metal", thing)
     elif point.kind == "signal":
         made.add(prism(polygon(xy, 0.07, 4), 0.0, 3.2), "metal", thing)
         box = rectangle(xy, generator.uniform(0, np.pi), 0.3, 0.3)
@@ -140,6 +159,13 @@ def _point(made: Builder, point: PointFeature, generator: np.random.Generator) -
         made.add(prism(polygon(xy, 0.05, 4), 0.0, 2.8), "metal", thing)
         plate = rectangle(xy, generator.uniform(0, np.pi), 0.6, 0.05)
         made.add(prism(plate, 2.1, 2.8), "sign", thing)
+
+
+def _lamp(made: Builder, xy: NDArray[np.float64], generator: np.random.Generator) -> None:
+    thing = int(generator.integers(1 << 20))
+    made.add(prism(polygon(xy, 0.09, 4), 0.0, LAMP_M), "metal", thing)
+    head = rectangle(xy, generator.uniform(0, np.pi), 0.9, 0.25)
+    made.add(prism(head, LAMP_M - 0.1, LAMP_M + 0.1), "lamp", thing)
 
 
 def _tree(

@@ -1,7 +1,6 @@
 """The colour of every pixel of a street, compiled by numba.
 
-Procedural surfaces: windows per building, paving slabs, noise on asphalt and leaves. All maths is
-on plain arrays; what they mean stands in `street_world`.
+All maths is on plain arrays; what they mean stands in `street_world`.
 """
 
 from __future__ import annotations
@@ -13,31 +12,18 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from mdps_ros.sim.street_noise import inline, noise
+from mdps_ros.sim.street_surfaces import ground_colour, ground_tone, thing_colour, wall_colour
+
 SKY, GROUND = -1, -2
 """What a ray may hit besides a triangle."""
 LABEL_SKY, LABEL_GROUND, LABEL_SURFACE = 0, 1, 20
 """Labels of pixels: the sky, 1 + label of the ground, 20 + surface."""
 
+LAMP = 10
+"""Number of the surface that glows at night, see `street_mesh.SURFACES`."""
+
 _jit = numba.njit(cache=True, fastmath=True)
-_inline = numba.njit(inline="always", fastmath=True)
-
-
-@_inline
-def _hash(x: int, y: int, seed: int) -> float:
-    value = (x * 374761393 + y * 668265263 + seed * 2147483647) & 0xFFFFFFFF
-    value = ((value ^ (value >> 13)) * 1274126177) & 0xFFFFFFFF
-    return ((value ^ (value >> 16)) & 0xFFFF) / 65535.0
-
-
-@_inline
-def _noise(x: float, y: float, seed: int) -> float:
-    """Smooth noise of unit period in [0, 1]."""
-    column, row = math.floor(x), math.floor(y)
-    fx, fy = x - column, y - row
-    fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
-    low = _hash(column, row, seed) * (1 - fx) + _hash(column + 1, row, seed) * fx
-    high = _hash(column, row + 1, seed) * (1 - fx) + _hash(column + 1, row + 1, seed) * fx
-    return low * (1 - fy) + high * fy
 
 
 @_jit
@@ -62,51 +48,57 @@ def meet_ground(
             hit[i] = SKY
 
 
-@_inline
-def _window(
-    u: float, z: float, foot: float, facade: NDArray[Any], building: int
-) -> tuple[Any, ...]:
-    """Colour factor, share of glass and a number of the window at a place of a wall."""
-    period, width, shade = facade[4], facade[5], 1.0
-    if z < facade[7]:
-        period, width, shade = period * 1.5, facade[8], facade[9]
-        inside = abs(u / period - math.floor(u / period) - 0.5) < width / 2
-        inside = inside and 0.6 < z < facade[7] - 0.6
-        cover, floor = width * (facade[7] - 1.2) / facade[7], -1
-    else:
-        storey = (z - facade[7]) / facade[3]
-        floor = math.floor(storey)
-        inside = abs(u / period - math.floor(u / period) - 0.5) < width / 2
-        inside = inside and abs(storey - floor - 0.5) < facade[6] / 2
-        cover = width * facade[6]
-        if storey - floor < 0.05 and facade[10] > 0.5:
-            shade = 0.82
-    far = min(1.0, max(0.0, foot * 2 / period - 0.2))
-    glass = (1.0 if inside else 0.0) * (1 - far) + cover * far
-    return shade, glass, _hash(math.floor(u / period), floor, building)
+@inline
+def _sky(
+    ray: NDArray[Any], horizon: NDArray[Any], zenith: NDArray[Any], seed: int, c: int
+) -> float:
+    """One colour of the sky; clouds lie on a plane, so they shrink towards the horizon."""
+    up = max(ray[2], 0.0)
+    flat = 1.0 / (up + 0.12)
+    x, y = ray[0] * flat, ray[1] * flat
+    cloud = 0.6 * noise(x * 1.3, y * 1.3, seed) + 0.4 * noise(x * 3.1, y * 3.1, seed + 1)
+    high = math.sqrt(up)
+    sky: float = horizon[c] * (1 - high) + zenith[c] * high + (cloud - 0.5) * 0.22 * horizon[c]
+    return sky
 
 
-@_inline
-def _ground_tone(x: float, y: float, foot: float, label: int) -> float:
-    """Brightness of a place of the ground relative to its colour."""
-    rough = 0.55 * (_noise(x * 0.35, y * 0.35, 7) - 0.5)
-    if foot < 0.5:
-        rough += 0.35 * (_noise(x * 2.3, y * 2.3, 8) - 0.5)
-    if foot < 0.1:
-        rough += 0.35 * (_hash(int(x * 20), int(y * 20), 9) - 0.5)
-    if label == 2 and foot < 0.2:
-        u, v = x * 1.7, y * 1.7
-        if u - math.floor(u) < 0.06 or v - math.floor(v) < 0.06:
-            rough -= 0.25
-    if label == 5:
-        rough *= 0.6
-    return 1 + 0.45 * rough
+@inline
+def _lamplight(x: float, y: float, z: float, up: float, lamps: NDArray[Any], cell: float) -> float:
+    """Light of street lamps at a place, x and y from the corner of their map."""
+    u, v = x / cell - 0.5, y / cell - 0.5
+    column, row = math.floor(u), math.floor(v)
+    if column < 0 or row < 0 or column + 1 >= lamps.shape[1] or row + 1 >= lamps.shape[0]:
+        return 0.0
+    u, v = u - column, v - row
+    low = lamps[row, column] * (1 - u) + lamps[row, column + 1] * u
+    high = lamps[row + 1, column] * (1 - u) + lamps[row + 1, column + 1] * u
+    # Walls are lit best at the height of the lamps; above these it is dark.
+    height = 1.0 if z < 7.0 else math.exp((7.0 - z) / 2.0)
+    light: float = (low * (1 - v) + high * v) * height * (0.7 + 0.3 * up)
+    return light
+
+
+@inline
+def _gloss(down: float, wet: float, x: float, y: float) -> float:
+    """Share of light that wet ground mirrors (Schlick); puddles mirror more."""
+    grazing = 1.0 + down
+    share = 0.02 + 0.98 * grazing**5
+    puddle = 1.0 if noise(x * 0.25, y * 0.25, 77) > 0.62 else 0.45
+    return wet * share * puddle
+
+
+@inline
+def _mirrored(blocked: bool, horizon: float) -> float:
+    """Light that comes from what wet ground mirrors."""
+    return 0.3 * horizon if blocked else 0.9 * horizon
 
 
 @_jit
 def shade(
     start: NDArray[Any],
     rays: NDArray[Any],
+    lengths: NDArray[Any],
+    steps: NDArray[Any],
     reach: NDArray[Any],
     hit: NDArray[Any],
     shadow: NDArray[Any],
@@ -117,6 +109,8 @@ def shade(
     labels: NDArray[Any],
     corner: NDArray[Any],
     resolution: float,
+    lamps: NDArray[Any],
+    lamp_cell: float,
     facades: NDArray[Any],
     ground: NDArray[Any],
     sun: NDArray[Any],
@@ -127,7 +121,8 @@ def shade(
     haze: float,
     seed: int,
     pixel: float,
-    night: bool,
+    wet: float,
+    mirror: NDArray[Any],
     colour: NDArray[Any],
     label: NDArray[Any],
 ) -> None:
@@ -136,16 +131,21 @@ def shade(
     Args:
         start: (3,) m, the camera, relative to the world's origin.
         rays: (R, 3) unit vectors.
+        lengths: (R,) of the rays of unit depth along the optical axis.
+        steps: (2, 3) what the ray of unit depth gains per column and per row.
         reach: (R,) m to what they hit.
         hit: (R,) number of the triangle, GROUND or SKY.
         shadow: (R,) bool, no direct sun.
         surface: (T,) kind of each triangle.
         thing: (T,) its building, car or tree.
-        along: (T, 4) see `Triangles`.
+        along: (T, 6) see `street_mesh.Triangles`.
         normal: (T, 3) unit vectors.
         labels: (rows, columns) of the ground.
         corner: (2,) m of its south-west corner, relative to the world's origin.
         resolution: m per cell of it.
+        lamps: (rows, columns) light of street lamps on the ground, from the same corner; empty
+            by day. By night windows and lamps glow, and the car has its headlights on.
+        lamp_cell: m per cell of it.
         facades: (B, 12) looks of the buildings.
         ground: (G, 3) colour per label.
         sun: (3,) towards the sun.
@@ -156,91 +156,62 @@ def shade(
         haze: 1/m.
         seed: of clouds.
         pixel: rad, width of a pixel.
-        night: whether windows glow and light falls off with distance.
+        wet: how much the ground mirrors, 0 to 1.
+        mirror: (R,) bool, whether something stands where wet ground mirrors.
         colour: (R, 3) float32, filled.
         label: (R,) uint8, filled.
     """
-    rows, columns = labels.shape
-    base = np.zeros(3)
+    night = lamps.size > 0
+    base, face, ray = np.zeros(3), np.zeros(3), np.zeros(3)
     for i in range(rays.shape[0]):
         number = hit[i]
-        dx, dy, dz = rays[i, 0], rays[i, 1], rays[i, 2]
         if number == SKY:
-            up = math.sqrt(max(dz, 0.0))
-            turn = math.atan2(dy, dx)
-            cloud = 0.6 * _noise(turn * 6, dz * 18, seed) + 0.4 * _noise(
-                turn * 15, dz * 40, seed + 1
-            )
             for c in range(3):
-                sky = horizon[c] * (1 - up) + zenith[c] * up
-                colour[i, c] = sky + (cloud - 0.5) * 0.22 * horizon[c]
+                colour[i, c] = _sky(rays[i], horizon, zenith, seed, c)
             label[i] = LABEL_SKY
             continue
         t = reach[i]
-        x, y, z = start[0] + t * dx, start[1] + t * dy, start[2] + t * dz
+        x, y, z = start[0] + t * rays[i, 0], start[1] + t * rays[i, 1], start[2] + t * rays[i, 2]
         foot = t * pixel
-        nx, ny, nz = 0.0, 0.0, 1.0
+        face[0], face[1], face[2] = 0.0, 0.0, 1.0
         glow = 0.0
         if number == GROUND:
-            u, v = int((x - corner[0]) / resolution), int((y - corner[1]) / resolution)
-            kind = 0
-            if 0 <= u < columns and 0 <= v < rows:
-                kind = labels[v, u]
-            tone = _ground_tone(x, y, foot, kind)
             for c in range(3):
-                base[c] = ground[kind, c] * tone
+                ray[c] = rays[i, c] * lengths[i]
+            kind = ground_colour(
+                start, ray, steps[0], steps[1], labels, corner, resolution, ground, base
+            )
+            tone = ground_tone(x, y, foot, kind)
+            for c in range(3):
+                base[c] *= tone
             label[i] = LABEL_GROUND + kind
         else:
             kind = surface[number]
             label[i] = LABEL_SURFACE + kind
-            nx, ny, nz = normal[number, 0], normal[number, 1], normal[number, 2]
-            if nx * dx + ny * dy + nz * dz > 0:
-                nx, ny, nz = -nx, -ny, -nz
+            facing = 0.0
+            for c in range(3):
+                facing += normal[number, c] * rays[i, c]
+            for c in range(3):
+                face[c] = -normal[number, c] if facing > 0 else normal[number, c]
             own = thing[number]
             if kind == 0:
-                facade = facades[own]
-                u = (x - along[number, 0]) * along[number, 2]
-                u += (y - along[number, 1]) * along[number, 3]
-                tone, glass, which = _window(u, z, foot, facade, own)
-                tone *= 1 + 0.12 * (_noise(u * 0.5, z * 0.5, own) - 0.5)
-                for c in range(3):
-                    pane = 0.13 + 0.25 * which + 0.25 * horizon[c] * facade[11]
-                    base[c] = facade[c] * tone * (1 - glass) + pane * glass
-                if night and which > 0.65:
-                    glow = glass
-            elif kind == 1:
-                base[0], base[1], base[2] = 0.35, 0.30, 0.28
-            elif kind == 2:
-                base[0], base[1], base[2] = 0.25, 0.26, 0.26
-            elif kind == 3:
-                base[0], base[1], base[2] = 0.28, 0.22, 0.17
-            elif kind == 4:
-                base[0], base[1], base[2] = 0.25 + 0.5 * _hash(own, 1, 3), 0.3, 0.65
-            elif kind == 5:
-                leaf = _hash(own, 3, 1)
-                tone = 0.55 + 0.9 * _noise(x * 2.5 + z * 1.3, y * 2.5 + z * 1.7, own & 255)
-                base[0] = (0.2 + 0.15 * leaf) * tone
-                base[1], base[2] = (0.34 + 0.1 * leaf) * tone, 0.12 * tone
-            elif kind == 6:
-                base[0], base[1], base[2] = 0.42, 0.40, 0.37
-            elif kind == 7 or (kind == 8 and nz > 0.7):
-                paint = 0.75 * _hash(own, 1, 1) + 0.08
-                base[0] = paint * (1 + 0.5 * (_hash(own, 2, 1) - 0.5))
-                base[1], base[2] = paint, paint * (1 + 0.5 * (_hash(own, 5, 1) - 0.5))
-            elif kind == 8:
-                base[0], base[1], base[2] = 0.10, 0.12, 0.14
+                lit = wall_colour(along[number], facades[own], own, x, y, z, foot, horizon, base)
+                glow = lit if night else 0.0
             else:
-                base[0], base[1], base[2] = 0.05, 0.05, 0.05
-        direct = nx * sun[0] + ny * sun[1] + nz * sun[2]
+                thing_colour(kind, own, x, y, z, face[2], base)
+                glow = 1.5 if night and kind == LAMP else 0.0
+        direct = face[0] * sun[0] + face[1] * sun[1] + face[2] * sun[2]
         if direct < 0 or shadow[i]:
             direct = 0.0
-        lamps = 0.0
+        warm = 0.0
         if night:
-            lamps = 0.9 * math.exp(-t / 18.0) + 0.35 * math.exp(-((z - 1.0) ** 2) / 20.0)
+            warm = _lamplight(x - corner[0], y - corner[1], z, face[2], lamps, lamp_cell)
+            warm += 0.8 * math.exp(-t / 15.0)
         clear = math.exp(-t * haze)
         for c in range(3):
-            light = ambient * (0.55 + 0.45 * nz) * (0.6 + 0.4 * zenith[c])
-            warm = 1.0 if c < 2 else 0.7
-            light += sunlight[c] * direct + lamps * warm
-            lit = base[c] * light + glow * (0.8 if c < 2 else 0.45)
-            colour[i, c] = lit * clear + horizon[c] * (1 - clear)
+            light = ambient * (0.55 + 0.45 * face[2]) * (0.6 + 0.4 * zenith[c])
+            light += sunlight[c] * direct + warm * (1.0 - 0.15 * c)
+            bright = base[c] * light + glow * (0.85 - 0.18 * c)
+            if number == GROUND and wet > 0.0:
+                bright += _gloss(rays[i, 2], wet, x, y) * _mirrored(mirror[i], horizon[c])
+            colour[i, c] = bright * clear + horizon[c] * (1 - clear)

@@ -14,12 +14,15 @@ from mdps_ros.core.mapdata import Bounds, Building, RoadNetwork, Streetscape
 from mdps_ros.sim.depth_camera import attitude
 from mdps_ros.sim.street_camera import StreetCamera, expose
 from mdps_ros.sim.street_ground import Ground, draw_ground
+from mdps_ros.sim.street_lamps import LampLight, lamp_light, lamp_places
 from mdps_ros.sim.street_look import Look, draw_facades
 from mdps_ros.sim.street_mesh import Triangles, cars, joined, standing_things
-from mdps_ros.sim.street_shading import SKY, meet_ground, shade
+from mdps_ros.sim.street_people import people
+from mdps_ros.sim.street_shading import GROUND, SKY, meet_ground, shade
 
 FARTHEST_M = 400.0
 SHADOWS_M = 90.0
+NO_LAMPS: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ class Street:
     Attributes:
         streetscape: of the map.
         ground: its labels.
+        lamp_light: what lamps throw on it at night.
         standing: triangles of buildings and of things of the map.
         buildings: how many there are.
         origin: (2,) m, about which coordinates are kept in float32.
@@ -36,6 +40,7 @@ class Street:
 
     streetscape: Streetscape
     ground: Ground
+    lamp_light: LampLight
     standing: Triangles
     buildings: int
     origin: NDArray[np.float64]
@@ -71,12 +76,14 @@ def build_street(
         bounds: extent, m.
         generator: draws heights and trees, worn marks, and what the map has but the street lacks.
     """
-    seeds = generator.spawn(2)
+    seeds = generator.spawn(3)
+    lamps = lamp_places(streetscape, seeds[2])
     middle = np.array([bounds.min_x + bounds.max_x, bounds.min_y + bounds.max_y]) / 2
     return Street(
         streetscape=streetscape,
         ground=draw_ground(roads, streetscape, bounds, seeds[0]),
-        standing=standing_things(buildings, streetscape, seeds[1]),
+        lamp_light=lamp_light(lamps, bounds),
+        standing=standing_things(buildings, streetscape, lamps, seeds[1]),
         buildings=len(buildings),
         origin=middle,
     )
@@ -100,9 +107,10 @@ class StreetWorld:
             generator: draws cars and facades.
             path: (P, 2) m, where no car may stand; None where none is driven.
         """
-        seeds = generator.spawn(2)
+        seeds = generator.spawn(3)
         traffic = cars(street.streetscape, car_density, seeds[0], path)
-        triangles = joined([street.standing, traffic])
+        walkers = people(street.streetscape, seeds[2], path)
+        triangles = joined([street.standing, traffic, walkers])
         self.street = street
         origin = np.array([*street.origin, 0.0])
         corners = np.ascontiguousarray(triangles.corners - origin, np.float32)
@@ -152,12 +160,17 @@ def render_frame(
     reach, hit = found["tfar"].astype(np.float32), found["primID"].astype(np.int32)
     meet_ground(float(start[2]), unit, reach, hit, FARTHEST_M)
     shadow = _shadows(world, start, unit, reach, hit, look)
+    mirror = _mirrored(world, start, unit, reach, hit, look)
     colour = np.empty((len(unit), 3), np.float32)
     label = np.empty(len(unit), np.uint8)
-    ground = world.street.ground
+    ground, lamps = world.street.ground, world.street.lamp_light
+    to_map = rotation @ T[:3, :3]
+    steps = np.stack([to_map[:, 0] / camera.fx, to_map[:, 1] / camera.fy])
     shade(
         start,
         unit,
+        lengths,
+        steps,
         reach,
         hit,
         shadow,
@@ -168,6 +181,8 @@ def render_frame(
         ground.labels,
         (ground.origin - world.street.origin).astype(np.float32),
         ground.resolution,
+        lamps.values if look.weather == "night" else NO_LAMPS,
+        lamps.resolution,
         world.facades,
         look.ground,
         look.sun,
@@ -178,7 +193,8 @@ def render_frame(
         look.haze,
         look.seed,
         1 / camera.fx,
-        look.weather == "night",
+        look.wet,
+        mirror,
         colour,
         label,
     )
@@ -205,3 +221,22 @@ def _shadows(
         towards = np.tile(look.sun, (len(places), 1))
         shadow[near] = world.scene.run(places, towards, query="OCCLUDED") != -1
     return shadow
+
+
+def _mirrored(
+    world: StreetWorld,
+    start: NDArray[np.float32],
+    unit: NDArray[np.float32],
+    reach: NDArray[np.float32],
+    hit: NDArray[np.int32],
+    look: Look,
+) -> NDArray[np.bool_]:
+    """(R,) whether wet ground mirrors something that stands, and not the sky."""
+    blocked = np.zeros(len(unit), np.bool_)
+    if look.wet > 0.0:
+        ground = hit == GROUND
+        places = start + unit[ground] * reach[ground][:, None]
+        places[:, 2] = 0.01
+        up = np.ascontiguousarray(unit[ground] * np.array([1, 1, -1], np.float32))
+        blocked[ground] = world.scene.run(places, up, query="OCCLUDED") != -1
+    return blocked

@@ -86,10 +86,10 @@ def test_pitch_moves_the_horizon_by_its_tangent() -> None:
 
 
 def test_a_mounting_turned_left_shows_things_on_the_right() -> None:
-    lamp = PointFeature("lamp", np.array([-20.0, -1.5]), 0.0)
-    straight = look_at(ON_ROAD, CAMERA, *[lamp] * 8, houses=())
+    post = PointFeature("bollard", np.array([-30.0, -1.5]), 0.0)
+    straight = look_at(ON_ROAD, CAMERA, *[post] * 8, houses=())
     turned = look_at(
-        ON_ROAD, dataclasses.replace(CAMERA, yaw_rad=math.radians(10.0)), *[lamp] * 8, houses=()
+        ON_ROAD, dataclasses.replace(CAMERA, yaw_rad=math.radians(10.0)), *[post] * 8, houses=()
     )
     metal = LABEL_SURFACE + 2
     middle = np.nonzero(straight.label == metal)[1].mean()
