@@ -1,4 +1,4 @@
-"""`mdps convert`: other people's data as bags."""
+"""`mdps convert`: other people's data as bags, and recorded images as frames to train on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from mdps_ros.cli.convert_frames import bag_frames, kitti_frames, mgl_frames
 from mdps_ros.data.bag_writer import write_drive
 from mdps_ros.data.errors import DataError
 from mdps_ros.data.kitti import KittiSequence, load_sequence
@@ -19,12 +20,17 @@ from mdps_ros.data.recording import MapAnchor, PoseTrack, twist_of
 from mdps_ros.maps import GeoAnchor, load_map
 from mdps_ros.sim.odometry import increments
 
-app = typer.Typer(help="Turn data sets into bags.", no_args_is_help=True)
+app = typer.Typer(
+    help="Turn data sets into bags, and images into frames to train on.", no_args_is_help=True
+)
+app.command("frames")(bag_frames)
+app.command("kitti-frames")(kitti_frames)
+app.command("mgl-frames")(mgl_frames)
 
 
 @app.callback()
 def convert() -> None:
-    """Turn data sets into bags."""
+    """Turn data sets into bags, and images into frames to train on."""
 
 
 @app.command()

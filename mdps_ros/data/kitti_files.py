@@ -141,7 +141,7 @@ def read_poses(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     Raises:
         DataError: the file is missing, empty or has another shape.
     """
-    table = _table(path)
+    table = read_table(path)
     if table.shape[1] not in (12, 13):
         raise DataError(f"{path} has {table.shape[1]} columns; KITTI poses have 12 or 13")
     frames = np.arange(len(table), dtype=np.int64)
@@ -162,7 +162,7 @@ def read_times(files: SequenceFiles, count: int) -> NDArray[np.float64]:
     """
     if files.times is None:
         return np.arange(count, dtype=np.float64) * FRAME_PERIOD_S
-    times = _table(files.times)[:, 0]
+    times = read_table(files.times)[:, 0]
     if len(times) != count:
         raise DataError(f"{files.times} has {len(times)} rows for {count} poses; fetch it again")
     return times
@@ -202,7 +202,32 @@ def read_intrinsics(files: SequenceFiles) -> tuple[float, float, float] | None:
     return next((values for names, values in _INTRINSICS if files.name in names), None)
 
 
-def _table(path: Path) -> NDArray[np.float64]:
+def read_matrices(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """Read the named rows `NAME: number ...` of a calibration.
+
+    Raises:
+        DataError: the file is missing, or lacks a row.
+    """
+    rows: dict[str, NDArray[np.float64]] = {}
+    try:
+        for line in path.read_text("utf8").splitlines():
+            name, _, values = line.partition(":")
+            if name in names:
+                rows[name] = np.array(values.split(), dtype=np.float64)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read the calibration {path} ({error}); fetch it") from error
+    missing = [name for name in names if name not in rows]
+    if missing:
+        raise DataError(f"{path} has no row {', '.join(missing)}; fetch it again")
+    return rows
+
+
+def read_table(path: Path) -> NDArray[np.float64]:
+    """Read rows of numbers, (R, C).
+
+    Raises:
+        DataError: the file is missing, empty, or holds something else.
+    """
     try:
         lines = path.read_text("utf8").splitlines()
         if not any(line.strip() for line in lines):
