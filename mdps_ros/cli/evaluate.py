@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mdps_ros.cli.evaluate_bearings import bearings
-from mdps_ros.cli.evaluate_camera import camera_frames
+from mdps_ros.cli.evaluate_camera import camera_frames, camera_real
 from mdps_ros.cli.evaluate_helsinki import helsinki
 from mdps_ros.cli.evaluate_tracking import self_calibration, tracking
 from mdps_ros.cli.run_tasks import run_tasks
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Measure on drives whose truth is known.")
 app.command()(bearings)
 app.command(name="camera-frames")(camera_frames)
+app.command(name="camera-real")(camera_real)
 app.command()(helsinki)
 app.command()(tracking)
 app.command(name="self-calibration")(self_calibration)

@@ -1,4 +1,4 @@
-"""`mdps evaluate camera-frames`: the camera's score of single frames."""
+"""`mdps evaluate camera-frames` and `camera-real`: the camera model frame by frame."""
 
 from __future__ import annotations
 
@@ -67,3 +67,43 @@ def camera_frames(
         markdown_file.write_text(text, encoding="utf-8")
     if picture_file is not None:
         report.draw(picture_file, by_map, examples(found, chosen, cases, networks, seed))
+
+
+def camera_real(
+    data: Annotated[
+        Path, typer.Option(envvar="MDPS_DATA", help="Folder with kitti_03_camera and others.")
+    ],
+    weights: Annotated[
+        str, typer.Option(help="Weights file; the package's own when left out.")
+    ] = "",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write rows and machine to this file.")
+    ] = None,
+    picture_file: Annotated[
+        Path | None, typer.Option("--picture", help="Draw two images of each drive to this PNG.")
+    ] = None,
+) -> None:
+    """Look at real images: is the ground that the car drives over taken for road?
+
+    Examples:
+        mdps evaluate camera-real --data DATA --picture real.png
+    """
+    from rich.console import Console
+
+    from mdps_ros.evaluation import camera_real as study
+    from mdps_ros.evaluation import results
+    from mdps_ros.evaluation.camera_frames_report import draw_real
+    from mdps_ros.models.camera.files import load_networks
+
+    networks = load_networks(weights)
+    drives = {
+        drive.name: list(study.real_frames(drive, networks)) for drive in study.real_drives(data)
+    }
+    rows = [study.row(name, frames) for name, frames in drives.items()]
+    results.print_table(Console(), "camera on real images", rows)
+    if json_file is not None:
+        content = results.document("camera real", rows, 0, command=results.command_line())
+        results.write_json(json_file, content)
+    if picture_file is not None:
+        shown = [frames[len(frames) * k // 4] for frames in drives.values() for k in (1, 3)]
+        draw_real(picture_file, shown)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mdps_ros.evaluation.camera_examples import Example
 from mdps_ros.evaluation.camera_frames import LEVELS, RADII_M, reliability
+from mdps_ros.evaluation.camera_real import RealFrame
 from mdps_ros.evaluation.camera_window import FrameResult, WindowScore, best_pose
 from mdps_ros.evaluation.results import Row, markdown_table
 from mdps_ros.models.camera.networks import AUXILIARY, Ground
@@ -93,7 +94,7 @@ def draw(
         axes = figure.add_subplot(grid[line, 0])
         axes.imshow(rgb)
         axes.set_axis_off()
-        _plan(figure.add_subplot(grid[line, 1]), ground)
+        draw_plan(figure.add_subplot(grid[line, 1]), ground)
         for column, name in enumerate(names):
             panel = figure.add_subplot(grid[line, 2 + column])
             _score(panel, windows[name], pose)
@@ -105,7 +106,24 @@ def draw(
     figure.savefig(path, dpi=80)
 
 
-def _plan(axes: Axes, ground: Ground) -> None:
+def draw_real(path: Path, frames: Sequence[RealFrame]) -> None:
+    """Draw real images, what the model sees in them, and where the car drives (red)."""
+    figure = Figure(figsize=(9.0, 2.4 * len(frames)), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(len(frames), 2, width_ratios=[2.6, 1.0])
+    for line, frame in enumerate(frames):
+        axes = figure.add_subplot(grid[line, 0])
+        axes.imshow(frame.rgb)
+        axes.set_axis_off()
+        axes = figure.add_subplot(grid[line, 1])
+        draw_plan(axes, frame.ground)
+        track = np.where(frame.driven, 1.0, np.nan)[::-1]
+        axes.imshow(track, cmap="autumn", vmin=1.0, vmax=2.0, alpha=0.45, interpolation="nearest")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=80)
+
+
+def draw_plan(axes: Axes, ground: Ground) -> None:
     """Classes of the ground before the camera, the camera at the bottom."""
     share = 1.0 / (1.0 + np.exp(-ground.classes[0].float().numpy()))
     visible = ground.visible[0, 0].numpy()[..., None]
