@@ -20,6 +20,9 @@ from mdps_ros.runtime.events import InitialPoseEvent, OdometryEvent, PlaceEvent
 Placement = Callable[[str, int], "NDArray[np.float64] | None"]
 """Frame id and stamp ns (0: now) -> (4, 4) map <- frame, or None while it is unknown."""
 
+NO_FIX = -1
+"""STATUS_NO_FIX of sensor_msgs/NavSatStatus; what lies below says nothing (-2: not set)."""
+
 _PLANAR = np.ix_((0, 1, 5), (0, 1, 5))  # x, y, yaw of the row-major x y z roll pitch yaw
 
 
@@ -105,7 +108,7 @@ def fix_event(msg: Any, anchor: GeoAnchor | None, usual_sd: float) -> PlaceEvent
         anchor: where on Earth the map lies.
         usual_sd: m, of a fix that tells no covariance.
     """
-    if msg.status.status < 0:
+    if msg.status.status == NO_FIX:
         return Note(Code.NO_FIX, Severity.INFO, "the GNSS receiver has no fix")
     if anchor is None:
         return bad("the map has no place on Earth, so fixes are of no use; give an OpenStreetMap")

@@ -258,6 +258,8 @@ def test_no_fix_and_no_place_on_earth_are_said() -> None:
     none = messages.fix_event(fix(49.0, 8.4, status=status), ANCHOR, 5.0)
     assert isinstance(none, Note)
     assert (none.code, none.severity) == (Code.NO_FIX, Severity.INFO)
+    unset = make("sensor_msgs/msg/NavSatStatus", status=-2, service=0)
+    assert isinstance(messages.fix_event(fix(49.0, 8.4, status=unset), ANCHOR, 5.0), PlaceEvent)
     nowhere = messages.fix_event(fix(49.0, 8.4), None, 5.0)
     assert isinstance(nowhere, Note)
     assert "no place on Earth" in nowhere.text
