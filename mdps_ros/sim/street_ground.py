@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mdps_ros.core.mapdata import ROAD_KINDS, Bounds, RoadNetwork, Streetscape
+from mdps_ros.core.mapdata import ROAD_KINDS, Bounds, Building, RoadNetwork, Streetscape
 
 GROUNDS = (
     "bare",
@@ -27,6 +27,7 @@ GROUNDS = (
     "parking",
     "cycleway",
     "path",
+    "building",
 )
 """Labels of the ground, by their numbers."""
 
@@ -62,12 +63,17 @@ class Ground(NamedTuple):
 
 
 def draw_ground(
-    roads: RoadNetwork, streetscape: Streetscape, bounds: Bounds, generator: np.random.Generator
+    roads: RoadNetwork,
+    buildings: tuple[Building, ...],
+    streetscape: Streetscape,
+    bounds: Bounds,
+    generator: np.random.Generator,
 ) -> Ground:
     """Paint the ground of a map.
 
     Args:
         roads: carriageways; junctions are where more than two segments meet.
+        buildings: footprints.
         streetscape: everything else that lies on the ground.
         bounds: what to paint, m.
         generator: decides where road marks are worn off.
@@ -86,6 +92,8 @@ def draw_ground(
     _junctions(brush, roads)
     _rails(brush, streetscape)
     _crossings(brush, roads, streetscape)
+    for building in buildings:
+        brush.fill([building.exterior, *building.holes], "building")
     return Ground(brush.labels, origin, resolution)
 
 

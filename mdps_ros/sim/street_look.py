@@ -24,6 +24,7 @@ _GROUND = np.array(
         [0.32, 0.32, 0.33],  # parking
         [0.50, 0.30, 0.26],  # cycleway
         [0.48, 0.42, 0.34],  # path
+        [0.50, 0.48, 0.46],  # building: what shows of it at the foot of walls
     ]
 )
 _FACADES = np.array(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mdps_ros.core.mapdata import Building, LineFeature, PointFeature, Streetscape
 from mdps_ros.sim.mesh import building_triangles, polygon, prism, rectangle
 from mdps_ros.sim.street_ground import along, place_on
+from mdps_ros.sim.street_kerb import at_kerb
 from mdps_ros.sim.street_lamps import LAMP_M, MISSING
 from mdps_ros.sim.street_woods import wood_places
 
@@ -32,6 +33,7 @@ SURFACES = (
 
 LANES_OF_TRAFFIC = ("primary", "secondary", "tertiary", "unclassified", "residential")
 PARKING = ("tertiary", "unclassified", "residential", "living_street", "service")
+_SMALL = ("tree", "signal", "bollard", "bus_stop", "sign")
 _BARRIER_M = {"wall": 1.8, "fence": 1.3, "hedge": 1.2}
 _DRAWN_HEIGHTS = (12.0, 26.0)  # m, of large buildings whose height the map does not know
 _DEFAULT_HEIGHT = 9.0  # the map's word for "not known"
@@ -114,9 +116,11 @@ def standing_things(
     made = Builder()
     for number, building in enumerate(buildings):
         _building(made, number, building, generator)
-    for point in streetscape.points:
-        if point.kind != "lamp" and generator.random() >= MISSING:
-            _point(made, point, generator)
+    points = [point for point in streetscape.points if point.kind in _SMALL]
+    kerb = at_kerb(np.array([point.xy for point in points]).reshape(-1, 2), streetscape)
+    for point, place in zip(points, kerb, strict=True):
+        if generator.random() >= MISSING:
+            _point(made, point._replace(xy=place), generator)
     for place in lamps:
         _lamp(made, place, generator)
     for place in wood_places(streetscape, generator):

@@ -81,7 +81,7 @@ def build_street(
     middle = np.array([bounds.min_x + bounds.max_x, bounds.min_y + bounds.max_y]) / 2
     return Street(
         streetscape=streetscape,
-        ground=draw_ground(roads, streetscape, bounds, seeds[0]),
+        ground=draw_ground(roads, buildings, streetscape, bounds, seeds[0]),
         lamp_light=lamp_light(lamps, bounds),
         standing=standing_things(buildings, streetscape, lamps, seeds[1]),
         buildings=len(buildings),
