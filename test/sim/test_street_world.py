@@ -18,6 +18,7 @@ from test.sim.street_worlds import WALL_X, clear_look, world
 CAMERA = StreetCamera(forward_m=1.0, up_m=1.5)
 AT_WALL = np.array([3.0, 15.0, 0.0])
 ON_ROAD = np.array([-40.0, -1.5, 0.0])
+BESIDE_ROAD = np.array([-40.0, -20.0, 0.0])
 
 
 def look_at(
@@ -86,10 +87,10 @@ def test_pitch_moves_the_horizon_by_its_tangent() -> None:
 
 
 def test_a_mounting_turned_left_shows_things_on_the_right() -> None:
-    post = PointFeature("bollard", np.array([-30.0, -1.5]), 0.0)
-    straight = look_at(ON_ROAD, CAMERA, *[post] * 8, houses=())
+    post = PointFeature("bollard", np.array([-30.0, -20.0]), 0.0)
+    straight = look_at(BESIDE_ROAD, CAMERA, *[post] * 8, houses=())
     turned = look_at(
-        ON_ROAD, dataclasses.replace(CAMERA, yaw_rad=math.radians(10.0)), *[post] * 8, houses=()
+        BESIDE_ROAD, dataclasses.replace(CAMERA, yaw_rad=math.radians(10.0)), *[post] * 8, houses=()
     )
     metal = LABEL_SURFACE + 2
     middle = np.nonzero(straight.label == metal)[1].mean()
