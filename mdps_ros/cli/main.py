@@ -34,6 +34,9 @@ COMMANDS = {
     "train": LazyCommand(
         "mdps_ros.cli.train", "train", "Learn the weights of a model in stages; resumes."
     ),
+    "finetune": LazyCommand(
+        "mdps_ros.cli.finetune", "finetune", "Fit the camera model to one's own vehicle."
+    ),
     "settings": LazyCommand(
         "mdps_ros.cli.settings", "settings", "Print every setting, or write a parameter file."
     ),

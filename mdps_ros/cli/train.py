@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from mdps_ros.training.config import TrainConfig
     from mdps_ros.training.trainer import Progress as Step
     from mdps_ros.training.trainer import TrainResult
 
@@ -52,12 +53,31 @@ def train(
         torchrun --nproc-per-node 2 -m mdps_ros.cli.main train CONFIG --out DIR
     """
     from mdps_ros.training.config import load_config
+
+    config = load_config(recipe, assignments or [])
+    learn(config, out, device, resume=resume, checkpoint_seconds=checkpoint_seconds)
+
+
+def learn(
+    config: TrainConfig, out: Path, device: str, *, resume: bool, checkpoint_seconds: float
+) -> None:
+    """Run a recipe with a progress bar, and publish what it gives.
+
+    Args:
+        config: the recipe.
+        out: folder of the run.
+        device: cpu, cuda or auto.
+        resume: go on with the run in the folder.
+        checkpoint_seconds: longest time between two checkpoints.
+
+    Raises:
+        TrainingError: the recipe cannot be run.
+    """
     from mdps_ros.training.distributed import local_device, process_group
     from mdps_ros.training.publish import publish
     from mdps_ros.training.tasks import find_task
     from mdps_ros.training.trainer import train as run_stages
 
-    config = load_config(recipe, assignments or [])
     kind = _device_type(device)
     with process_group(kind) as ranks:
         task = find_task(config.task)(
