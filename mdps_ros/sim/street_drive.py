@@ -18,6 +18,7 @@ from mdps_ros.sim.simulate import SPARE_ROUTE_M
 from mdps_ros.sim.street_camera import StreetCamera
 from mdps_ros.sim.street_frames import true_camera
 from mdps_ros.sim.street_look import Look, draw_look
+from mdps_ros.sim.street_traffic import Oncoming, draw_oncoming
 from mdps_ros.sim.street_world import StreetFrame, StreetWorld, build_street, render_frame
 
 
@@ -34,6 +35,7 @@ class StreetDriveStyle:
         tilt: pitch and roll of the vehicle; the rest is not used.
         weather: of `street_look.WEATHERS`; None draws one.
         car_density: (lowest, highest) share of the kerb slots that are taken.
+        oncoming_m: (least, greatest) mean distance between oncoming cars, m.
         rate_hz: of images.
         start_ns: stamp of the first pose, ns; not zero, because ROS reads zero as "no time".
     """
@@ -46,6 +48,7 @@ class StreetDriveStyle:
     tilt: DepthErrors = field(default_factory=lambda: DepthErrors(tilt_sd_rad=math.radians(0.6)))
     weather: str | None = None
     car_density: tuple[float, float] = (0.05, 0.45)
+    oncoming_m: tuple[float, float] = (60.0, 400.0)
     rate_hz: float = 5.0
     start_ns: int = 1_000_000_000
 
@@ -63,6 +66,7 @@ class StreetDrive:
         frame_poses: (F, 3) float64, T_map_base at those stamps.
         tilt: (F, 2) float64 rad, pitch and roll at those stamps.
         world: the streets.
+        oncoming: cars that come the other way.
         look: the day.
         noise_seed: of the images' noise; the frames are the same in every iteration.
     """
@@ -75,6 +79,7 @@ class StreetDrive:
     frame_poses: NDArray[np.float64]
     tilt: NDArray[np.float64]
     world: StreetWorld
+    oncoming: Oncoming
     look: Look
     noise_seed: int
 
@@ -87,7 +92,9 @@ class StreetDrive:
         ):
             tilt = (float(pitch), float(roll))
             camera = self.true_camera
-            frame = render_frame(self.world, camera, rays, pose, tilt, self.look, generator)
+            second = (int(stamp) - int(self.frame_stamps_ns[0])) / 1e9
+            cars = self.oncoming.near(second, pose[:2])
+            frame = render_frame(self.world, camera, rays, pose, tilt, self.look, generator, cars)
             yield int(stamp), frame
 
     def frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -128,7 +135,7 @@ def simulate_street_drive(
     style = style or StreetDriveStyle()
     if length < 10.0:
         raise ValueError(f"a drive of {length:g} m is too short; ask for at least 10 m")
-    seeds = [int(seed) for seed in generator.integers(2**63, size=9)]
+    seeds = [int(seed) for seed in generator.integers(2**63, size=10)]
     rng = [np.random.default_rng(seed) for seed in seeds]
     graph = build_graph(without_buildings(roads, buildings), service=style.route.service)
     route = random_route(graph, bounds, 1.02 * length + SPARE_ROUTE_M, rng[0], style.route)
@@ -137,6 +144,8 @@ def simulate_street_drive(
     extent = _extent(roads, path)
     street = build_street(roads, buildings, streetscape, extent, rng[2])
     world = StreetWorld(street, rng[3].uniform(*style.car_density), rng[3], path[::10])
+    seconds = float(drive.stamps_ns[-1] - drive.stamps_ns[0]) / 1e9
+    spacing = rng[9].uniform(*style.oncoming_m)
     period_ns = round(1e9 / style.rate_hz)
     stamps = np.arange(drive.stamps_ns[0], drive.stamps_ns[-1] + 1, period_ns, dtype=np.int64)
     return StreetDrive(
@@ -148,6 +157,7 @@ def simulate_street_drive(
         frame_poses=interpolate_poses(drive.stamps_ns, drive.poses, stamps),
         tilt=tilt_track(len(stamps), period_ns / 1e9, style.tilt, rng[6]),
         world=world,
+        oncoming=draw_oncoming(drive.poses, seconds, street.ground, spacing, rng[9]),
         look=draw_look(rng[7], style.weather),
         noise_seed=seeds[8],
     )

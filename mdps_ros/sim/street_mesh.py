@@ -214,7 +214,9 @@ def cars(
     generator: np.random.Generator,
     path: NDArray[np.float64] | None = None,
 ) -> Triangles:
-    """Parked cars at the kerb and cars in the other lane; no map knows them.
+    """Parked cars at the kerb, and cars in the other lane where nobody drives.
+
+    No map knows them. Moving traffic of a drive is `street_traffic`.
 
     Args:
         streetscape: gives the carriageways.
@@ -235,7 +237,7 @@ def cars(
             share = density * (1.0 if kind in ("residential", "unclassified") else 0.25)
             chance = generator.random(len(slots))
             parked = (chance < share) & (kind in PARKING)
-            moving = (chance > 0.975) & (side > 0) & (kind in LANES_OF_TRAFFIC)
+            moving = (chance > 0.975) & (side > 0) & (kind in LANES_OF_TRAFFIC) & (path is None)
             offset = np.where(parked, line.width / 2 - 0.6, line.width / 4) * side
             _cars_on(made, line.xy, slots, offset, parked | moving, generator, path)
     return made.all()
@@ -256,12 +258,13 @@ def _cars_on(
     centre = centre + offset[:, None] * np.stack([-np.sin(yaw), np.cos(yaw)], axis=1)
     for place, turn in zip(centre[wanted], yaw[wanted], strict=True):
         if path is None or np.hypot(*(path - place).T).min() > 2.3:
-            _car(made, place, float(turn), generator)
+            add_car(made, place, float(turn), generator)
 
 
-def _car(
+def add_car(
     made: Builder, xy: NDArray[np.float64], yaw: float, generator: np.random.Generator
 ) -> None:
+    """Add a car of drawn size and colour whose middle is at a place (2,) and which faces `yaw`."""
     length, height = generator.uniform(3.8, 4.9), generator.uniform(1.35, 1.9)
     thing = int(generator.integers(1 << 20))
     back = xy - 0.2 * np.array([np.cos(yaw), np.sin(yaw)])

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
 from mdps_ros.core.mapdata import Bounds, Building, RoadNetwork, Streetscape
@@ -18,10 +16,10 @@ from mdps_ros.sim.street_lamps import LampLight, lamp_light, lamp_places
 from mdps_ros.sim.street_look import Look, draw_facades
 from mdps_ros.sim.street_mesh import Triangles, cars, joined, standing_things
 from mdps_ros.sim.street_people import people
-from mdps_ros.sim.street_shading import GROUND, SKY, meet_ground, shade
+from mdps_ros.sim.street_shading import SKY, meet_ground, shade
+from mdps_ros.sim.street_solid import Solid, all_faces, first_hits, mirrored, shadows
 
 FARTHEST_M = 400.0
-SHADOWS_M = 90.0
 NO_LAMPS: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
 
@@ -110,21 +108,9 @@ class StreetWorld:
         seeds = generator.spawn(3)
         traffic = cars(street.streetscape, car_density, seeds[0], path)
         walkers = people(street.streetscape, seeds[2], path)
-        triangles = joined([street.standing, traffic, walkers])
         self.street = street
-        origin = np.array([*street.origin, 0.0])
-        corners = np.ascontiguousarray(triangles.corners - origin, np.float32)
-        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
-        self.normal = normal.astype(np.float32)
-        self.surface, self.thing = triangles.surface, triangles.thing
-        along = triangles.along.astype(np.float64)
-        along[:, :2] -= street.origin
-        self.along = along.astype(np.float32)
+        self.solid = Solid(joined([street.standing, traffic, walkers]), street.origin)
         self.facades = draw_facades(max(street.buildings, 1), seeds[1])
-        self.scene = EmbreeScene()
-        # The mesh registers itself with the scene and must live as long as it does.
-        self._mesh = TriangleMesh(self.scene, corners)
 
 
 def render_frame(
@@ -135,6 +121,7 @@ def render_frame(
     tilt: tuple[float, float],
     look: Look,
     generator: np.random.Generator,
+    movers: Triangles | None = None,
 ) -> StreetFrame:
     """Look at a street.
 
@@ -146,6 +133,7 @@ def render_frame(
         tilt: pitch (positive: nose down) and roll of the vehicle, rad.
         look: light, weather and sensor.
         generator: of noise, dirt and rain.
+        movers: what moves; at least one triangle, or None.
 
     Returns:
         The image, with depth and labels.
@@ -156,11 +144,17 @@ def render_frame(
     start = (position - [*world.street.origin, 0.0]).astype(np.float32)
     lengths = np.linalg.norm(rays, axis=1)
     unit = ((rays / lengths[:, None]) @ (rotation @ T[:3, :3]).T).astype(np.float32)
-    found = world.scene.run(np.tile(start, (len(unit), 1)), unit, query="INTERSECT", output=1)
-    reach, hit = found["tfar"].astype(np.float32), found["primID"].astype(np.int32)
+    solids = [world.solid]
+    if movers is not None:
+        solids.append(Solid(movers, world.street.origin))
+    faces = all_faces(solids)
+    reach, hit = first_hits(solids, start, unit)
     meet_ground(float(start[2]), unit, reach, hit, FARTHEST_M)
-    shadow = _shadows(world, start, unit, reach, hit, look)
-    mirror = _mirrored(world, start, unit, reach, hit, look)
+    shadow = mirror = np.zeros(len(unit), np.bool_)
+    if look.weather == "sun":
+        shadow = shadows(solids, start, unit, reach, hit, look.sun)
+    if look.wet > 0.0:
+        mirror = mirrored(solids, start, unit, reach, hit)
     colour = np.empty((len(unit), 3), np.float32)
     label = np.empty(len(unit), np.uint8)
     ground, lamps = world.street.ground, world.street.lamp_light
@@ -174,10 +168,7 @@ def render_frame(
         reach,
         hit,
         shadow,
-        world.surface,
-        world.thing,
-        world.along,
-        world.normal,
+        *faces,
         ground.labels,
         (ground.origin - world.street.origin).astype(np.float32),
         ground.resolution,
@@ -202,41 +193,3 @@ def render_frame(
     depth = np.where(hit == SKY, np.nan, reach / lengths).astype(np.float32)
     rgb = expose(colour.reshape(*shape, 3), look, generator)
     return StreetFrame(rgb, depth.reshape(shape), label.reshape(shape))
-
-
-def _shadows(
-    world: StreetWorld,
-    start: NDArray[np.float32],
-    unit: NDArray[np.float32],
-    reach: NDArray[np.float32],
-    hit: NDArray[np.int32],
-    look: Look,
-) -> NDArray[np.bool_]:
-    """(R,) whether something stands between what a ray hit and the sun."""
-    shadow = np.zeros(len(unit), np.bool_)
-    if look.weather == "sun":
-        near = (hit != SKY) & (reach < SHADOWS_M)
-        # a little back along the ray, so that a surface does not shade itself
-        places = start + unit[near] * (reach[near] * 0.9995)[:, None] + look.sun * np.float32(0.03)
-        towards = np.tile(look.sun, (len(places), 1))
-        shadow[near] = world.scene.run(places, towards, query="OCCLUDED") != -1
-    return shadow
-
-
-def _mirrored(
-    world: StreetWorld,
-    start: NDArray[np.float32],
-    unit: NDArray[np.float32],
-    reach: NDArray[np.float32],
-    hit: NDArray[np.int32],
-    look: Look,
-) -> NDArray[np.bool_]:
-    """(R,) whether wet ground mirrors something that stands, and not the sky."""
-    blocked = np.zeros(len(unit), np.bool_)
-    if look.wet > 0.0:
-        ground = hit == GROUND
-        places = start + unit[ground] * reach[ground][:, None]
-        places[:, 2] = 0.01
-        up = np.ascontiguousarray(unit[ground] * np.array([1, 1, -1], np.float32))
-        blocked[ground] = world.scene.run(places, up, query="OCCLUDED") != -1
-    return blocked
