@@ -88,7 +88,10 @@ def draw(
     figure = Figure(figsize=(4.0 * columns, 2.9 * len(examples) + 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(
-        len(examples) + 1, columns, height_ratios=[1.0] * len(examples) + [1.35]
+        len(examples) + 1,
+        columns,
+        height_ratios=[1.0] * len(examples) + [1.35],
+        width_ratios=[1.7, 0.8] + [1.0] * len(names),
     )
     for line, (rgb, ground, windows, pose) in enumerate(examples):
         axes = figure.add_subplot(grid[line, 0])

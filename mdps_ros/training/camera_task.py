@@ -137,10 +137,8 @@ class CameraTask:
         """
         if stage.loss not in ("pose", "nll"):
             raise TrainingError(f"stage {stage.name}: no loss {stage.loss}; choose pose")
-        wanted = stage_options(stage)
-        sampler = self._held_out if wanted.on_held_out else self._train
-        clean = self._options.clean if wanted.clean is None else wanted.clean
-        pose, classes = self._evaluate(sampler, stage, clean, generator)
+        sampler = self._held_out if stage_options(stage).on_held_out else self._train
+        pose, classes = self._evaluate(sampler, stage, generator)
         return (pose.mean() + self._options.auxiliary * classes)[None]
 
     def validate(self, stage: Stage) -> Float[Tensor, " 1"]:
@@ -148,17 +146,16 @@ class CameraTask:
         generator = torch.Generator(self._device).manual_seed(VALIDATION_SEED)
         per_batch = self._options.crops * self._options.per_crop
         count = max(1, round(self._options.validation / per_batch))
-        values = [
-            self._evaluate(self._held_out, stage, self._options.clean, generator)[0]
-            for _ in range(count)
-        ]
+        values = [self._evaluate(self._held_out, stage, generator)[0] for _ in range(count)]
         return torch.cat(values).mean()[None]
 
     def _evaluate(
-        self, sampler: Sampler, stage: Stage, clean: float, generator: torch.Generator
+        self, sampler: Sampler, stage: Stage, generator: torch.Generator
     ) -> tuple[Float[Tensor, " B"], Float[Tensor, ""]]:
         """The pose's loss of each frame, and the mean semantic loss."""
         seed = int(torch.randint(2**62, (1,), generator=generator, device=self._device))
+        wanted = stage_options(stage).clean
+        clean = self._options.clean if wanted is None else wanted
         batch = sampler.draw(np.random.default_rng(seed), clean)
         poses, scale = batch.poses.to(self._device), batch.scale.to(self._device)
         shown, true = (
