@@ -20,6 +20,11 @@ from mdps_ros.runtime.events import InitialPoseEvent, OdometryEvent, PlaceEvent
 Placement = Callable[[str, int], "NDArray[np.float64] | None"]
 """Frame id and stamp ns (0: now) -> (4, 4) map <- frame, or None while it is unknown."""
 
+FARTHEST = 1e8
+"""m: beyond it there is no place on Earth, and float32 has no precision left."""
+WIDEST = 1e14
+"""m^2: no variance on Earth is larger."""
+
 NO_FIX = -1
 """STATUS_NO_FIX of sensor_msgs/NavSatStatus; what lies below says nothing (-2: not set)."""
 
@@ -44,9 +49,9 @@ def _unit_quaternion(rotation: Any) -> NDArray[np.float64] | None:
 
 
 def _planar_pose(pose: Any) -> NDArray[np.float64] | None:
-    """(3,) x m, y m, yaw rad of a geometry_msgs/Pose; None when it is not finite."""
+    """(3,) x m, y m, yaw rad of a geometry_msgs/Pose; None when it is no place on Earth."""
     q = _unit_quaternion(pose.orientation)
-    if q is None or not (math.isfinite(pose.position.x) and math.isfinite(pose.position.y)):
+    if q is None or not (abs(pose.position.x) < FARTHEST and abs(pose.position.y) < FARTHEST):
         return None
     x, y, z, w = q
     yaw = math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
@@ -120,7 +125,8 @@ def fix_event(msg: Any, anchor: GeoAnchor | None, usual_sd: float) -> PlaceEvent
     if msg.position_covariance_type != 0:
         covariance[:2, :2] = 0.5 * (full + full.T)[:2, :2]
     x, y = anchor.to_map(latitude, longitude)[0]
-    if not (np.isfinite(covariance).all() and math.isfinite(x) and math.isfinite(y)):
+    sane = bool((np.abs(covariance) < WIDEST).all()) and max(abs(x), abs(y)) < FARTHEST
+    if not sane:
         return bad(f"fix ({latitude}, {longitude}) or its covariance is not finite on this map")
     if np.linalg.eigvalsh(covariance)[0] < -1e-6 * max(1.0, float(covariance.max())):
         return bad("fix covariance has a negative eigenvalue; send a covariance matrix")
@@ -160,7 +166,7 @@ def _planar_covariance(full: Any) -> NDArray[np.float64] | None:
     """(3, 3) of (x, y, yaw) out of a row-major 6 x 6; None when it is not finite."""
     matrix = np.asarray(full, dtype=np.float64).reshape(6, 6)
     covariance: NDArray[np.float64] = (0.5 * (matrix + matrix.T))[_PLANAR]
-    return covariance if np.isfinite(covariance).all() else None
+    return covariance if bool((np.abs(covariance) < WIDEST).all()) else None
 
 
 def _moved(

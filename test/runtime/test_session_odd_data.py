@@ -15,6 +15,8 @@ from mdps_ros.runtime.events import (
     InitialPoseEvent,
     OdometryEvent,
     PinholeCamera,
+    PlaceEvent,
+    UpdateNowEvent,
 )
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate
 from mdps_ros.runtime.session import Session
@@ -53,6 +55,15 @@ events = st.one_of(
         T_map_base=poses,
         covariance=arrays(np.float64, (3, 3), elements=st.floats(-1e6, 1e6)),
     ),
+    st.builds(
+        PlaceEvent,
+        stamp_ns=stamps,
+        name=st.sampled_from(["fix", "pose_prior"]),
+        T_map_base=poses,
+        covariance=arrays(np.float64, (3, 3), elements=st.floats(-1e6, 1e6)),
+        with_yaw=st.booleans(),
+    ),
+    st.just(UpdateNowEvent()),
     st.builds(
         GlobalStartEvent,
         heading=st.one_of(st.none(), st.tuples(st.floats(-20, 20), st.floats(0, 10))),
