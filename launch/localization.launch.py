@@ -1,6 +1,7 @@
 """Starts the localization node.
 
 ros2 launch mdps_ros localization.launch.py map:=helsinki
+ros2 launch mdps_ros localization.launch.py map:=city.osm.pbf profile:=autoware
 ros2 launch mdps_ros localization.launch.py --show-args
 """
 
@@ -14,46 +15,96 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchContext, LaunchDescription
 
 CONFIG = [FindPackageShare("mdps_ros"), "config"]
+OURS = "mdps/"  # where outputs go whose names mean something else to the rest of the system
+
+PROFILES = {
+    # on its own: names as in the README's table
+    "standalone": {"node_name": "mdps_localization", "parameters": {}, "topics": {}},
+    # in the place of nav2_amcl: its name, its pose topic, tf within the namespace; the map is that
+    # of the map server, and particle_cloud is a type of nav2's own
+    "nav2": {
+        "node_name": "amcl",
+        "parameters": {},
+        "topics": {
+            "pose": "amcl_pose",
+            "map": OURS + "map",
+            "particle_cloud": OURS + "particle_cloud",
+            "/tf": "tf",
+            "/tf_static": "tf_static",
+        },
+    },
+    # a pose source of Autoware: velocities in, poses out, the EKF owns the transform
+    "autoware": {
+        "node_name": "mdps_localization",
+        "namespace": "/localization/pose_estimator",
+        "parameters": {"node.publish_tf": False, "node.odometry_source": "twist"},
+        "topics": {
+            "pose": "/localization/pose_estimator/pose_with_covariance",
+            "twist": "/localization/twist_estimator/twist_with_covariance",
+            "initialpose": "/initialpose3d",
+            "pose_prior": "/sensing/gnss/pose_with_covariance",
+            "fix": "/sensing/gnss/nav_sat_fix",
+        },
+    },
+}
+
+INPUTS = {
+    "odom_topic": ("odom", "nav_msgs/Odometry"),
+    "twist_topic": ("twist", "geometry_msgs/TwistWithCovarianceStamped"),
+    "image_topic": ("image", "sensor_msgs/Image, depth or colour; IMAGE/compressed, too"),
+    "camera_info_topic": ("camera_info", "sensor_msgs/CameraInfo of the image"),
+    "initial_pose_topic": ("initialpose", "geometry_msgs/PoseWithCovarianceStamped to start at"),
+    "pose_prior_topic": ("pose_prior", "geometry_msgs/PoseWithCovarianceStamped to reckon with"),
+    "fix_topic": ("fix", "sensor_msgs/NavSatFix"),
+}
 
 ARGUMENTS = {
+    "profile": ("standalone", "whose place the node takes: its own, nav2_amcl's, YabLoc's"),
     "map": ("", "map file (.osm, .osm.pbf, nav2 YAML), helsinki or suburb; empty: params_file's"),
     "params_file": (
         PathJoinSubstitution([*CONFIG, "node.yaml"]),
-        "YAML file with parameters; config/node.yaml lists them all",
+        "YAML file with parameters; config/node.yaml lists them all. The profile goes over it",
     ),
-    "namespace": ("", "namespace of the node and its topics"),
-    "node_name": ("mdps_localization", "name of the node"),
+    "namespace": ("", "namespace of the node and its topics; empty: the profile's"),
+    "node_name": ("", "name of the node; empty: the profile's"),
     "use_sim_time": ("false", "follow /clock"),
     "autostart": ("true", "configure and activate at once; false leaves it to a manager"),
     "image_reliable": ("", "true: images with reliable QoS; empty: params_file's"),
-    "odom_topic": ("odom", "nav_msgs/Odometry"),
-    "image_topic": ("image", "sensor_msgs/Image, depth 32FC1 or 16UC1"),
-    "camera_info_topic": ("camera_info", "sensor_msgs/CameraInfo of the image"),
+    **{
+        name: ("", f"{kind}; empty: the profile's, else {topic}")
+        for name, (topic, kind) in INPUTS.items()
+    },
     "log_level": ("info", "debug, info, warn, error or fatal"),
     "rviz": ("false", "start RViz, where it is installed"),
 }
 
 
 def localization_node(context: LaunchContext) -> list[Node]:
-    """The node; a value given to the launch file goes over the parameter file."""
-    parameters: dict[str, ParameterValue] = {
-        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
-        "autostart": ParameterValue(LaunchConfiguration("autostart"), value_type=bool),
-    }
+    """The node; the profile goes over the parameter file, and what is given over both."""
+
+    def given(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    profile = PROFILES[given("profile")]
+    parameters = dict(profile["parameters"])
+    parameters["use_sim_time"] = ParameterValue(
+        LaunchConfiguration("use_sim_time"), value_type=bool
+    )
+    parameters["autostart"] = ParameterValue(LaunchConfiguration("autostart"), value_type=bool)
     for name, kind in (("map", str), ("image_reliable", bool)):
-        if LaunchConfiguration(name).perform(context):
+        if given(name):
             parameters[f"node.{name}"] = ParameterValue(LaunchConfiguration(name), value_type=kind)
+    topics = dict(profile["topics"])
+    topics.update({topic: given(name) for name, (topic, _) in INPUTS.items() if given(name)})
+    if "image" in topics:
+        topics["image/compressed"] = topics["image"] + "/compressed"
     node = Node(
         package="mdps_ros",
         executable="localization_node",
-        name=LaunchConfiguration("node_name"),
-        namespace=LaunchConfiguration("namespace"),
+        name=given("node_name") or profile["node_name"],
+        namespace=given("namespace") or profile.get("namespace", ""),
         parameters=[LaunchConfiguration("params_file"), parameters],
-        remappings=[
-            ("odom", LaunchConfiguration("odom_topic")),
-            ("image", LaunchConfiguration("image_topic")),
-            ("camera_info", LaunchConfiguration("camera_info_topic")),
-        ],
+        remappings=list(topics.items()),
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         output="screen",
     )
@@ -63,7 +114,12 @@ def localization_node(context: LaunchContext) -> list[Node]:
 def generate_launch_description() -> LaunchDescription:
     """Arguments, node, and RViz on request."""
     arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
+        DeclareLaunchArgument(
+            name,
+            default_value=default,
+            description=description,
+            choices=list(PROFILES) if name == "profile" else None,
+        )
         for name, (default, description) in ARGUMENTS.items()
     ]
     rviz = Node(

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from geometry_msgs.msg import PoseWithCovarianceStamped, TwistWithCovarianceStamped
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
 from mdps_ros.ros import topics
+from test.ros.test_inputs import stamped
+from test.ros.test_requests import pose
 
 ROOT = Path(__file__).parents[2]
 ACTIVE = "active: waiting for odometry"
@@ -48,3 +53,70 @@ def test_values_go_over_the_parameter_file(start: Any, town: Path, tmp_path: Pat
     arguments = ("mdps_ros", "localization.launch.py", f"params_file:={file}")
     start("launch", *arguments).wait_for("nowhere.osm: no such map file")
     start("launch", *arguments, f"map:={town}").wait_for(ACTIVE)
+
+
+def test_a_profile_that_is_none_is_refused(start: Any) -> None:
+    launch = start("launch", "mdps_ros", "localization.launch.py", "profile:=moon")
+    assert launch.popen.wait(30) != 0
+    assert "autoware" in launch.text
+
+
+def test_the_nav2_profile_takes_the_place_of_amcl(start: Any, partner: Any, town: Path) -> None:
+    """What nav2's tools look for: node, pose topic and its quality, services, relative tf."""
+    arguments = (f"map:={town}", "profile:=nav2", "namespace:=car")
+    launch = start("launch", "mdps_ros", "localization.launch.py", *arguments)
+    launch.wait_for(ACTIVE)
+    node = partner.node
+    assert partner.until(lambda: ("amcl", "/car") in node.get_node_names_and_namespaces())
+    (info,) = node.get_publishers_info_by_topic("/car/amcl_pose")
+    assert info.topic_type == "geometry_msgs/msg/PoseWithCovarianceStamped"
+    assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+    assert info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    services = dict(node.get_service_names_and_types_by_node("amcl", "/car"))
+    for name in ("reinitialize_global_localization", "request_nomotion_update"):
+        assert services[f"/car/{name}"] == ["std_srvs/srv/Empty"]
+    assert "/car/amcl/change_state" in services
+    out = dict(node.get_publisher_names_and_types_by_node("amcl", "/car"))
+    assert "/car/tf" in out
+    assert not {"/car/map", "/car/particle_cloud", "/car/pose", "/tf"} & set(out)
+    heard = dict(node.get_subscriber_names_and_types_by_node("amcl", "/car"))
+    assert "/car/initialpose" in heard
+    assert "/car/tf_static" in heard
+    assert launch.end() == 0, launch.text
+
+
+def test_the_autoware_profile_is_a_pose_source_without_a_transform(
+    start: Any, partner: Any, town: Path
+) -> None:
+    launch = start(
+        "launch", "mdps_ros", "localization.launch.py", f"map:={town}", "profile:=autoware"
+    )
+    launch.wait_for(ACTIVE)
+    poses: list[PoseWithCovarianceStamped] = []
+    name = "/localization/pose_estimator/pose_with_covariance"
+    quality = QoSProfile(depth=10)
+    partner.node.create_subscription(PoseWithCovarianceStamped, name, poses.append, quality)
+    transforms = partner.hear(topics.TF)
+    name = "/localization/twist_estimator/twist_with_covariance"
+    twists = partner.node.create_publisher(TwistWithCovarianceStamped, name, quality)
+    starts = partner.node.create_publisher(PoseWithCovarianceStamped, "/initialpose3d", quality)
+    for publisher in (twists, starts):
+        assert partner.until(publisher.get_subscription_count)
+    starts.publish(pose(-100.0, -160.0))
+    sent = 0
+
+    def one_more() -> bool:
+        nonlocal sent
+        message = stamped(TwistWithCovarianceStamped(), 100.0 + 0.05 * sent, "base_link")
+        message.twist.twist.linear.x = 10.0
+        twists.publish(message)
+        sent += 1
+        return len(poses) > 3
+
+    assert partner.until(one_more, 60.0), launch.text
+    for message in poses:
+        assert message.header.frame_id == "map"
+        assert message.pose.covariance[0] > 0.0
+        assert message.pose.covariance[35] > 0.0
+    assert transforms == []
+    assert launch.end() == 0, launch.text
