@@ -3,18 +3,21 @@
 Younis and Sudderth (NeurIPS 2024, Eqs. 16-21) combine two mixtures over poses by the product of
 their densities. The vehicle has more state than its pose, and past and future are independent only
 given all of it: two filters that each blame the same 2 m on the map agree about the pose on Earth
-without knowing more than one of them. So the pose on the map u is combined by kernels, and
-l = (calibration, map offset), of which both filters have Gaussians, exactly:
+without knowing more than one of them. So the pose on the map u is compared by kernels, and
+l = (calibration, map offset), of which both filters have Gaussians, exactly (`vehicle_pairs`). What
+the future says of a state is
 
-    p(u | all)  ~  p(y | u) sum_ij w_i v_j K(u - u_i) K(u - u_j) G_ij / pi_j
-    G_ij        =  delta(q_i, q_j) / gamma(q_j)  integral N(l; l_i, P) N(l; l_j, S) / gamma(l) dl
+    b(u, l_i)  =  sum_j v_j / pi_j K(u - u_j) G_ij
 
-with forward particles i, backward particles j, qualities q, and pi_j the density that the first
-ancestor of j was drawn from: the backward particles stand for pi_j times what the future says. G is
-one matrix product, as P, S and gamma are common to all particles of a quality.
+with backward particles j and the density pi_j that they stand for beside the future's. It meets
+the past in one of two ways:
 
-The same with G = 1 is the paper's combination of poses on the map; on Earth, where the offset is
-part of the pose, it would count the map twice.
+    `reweigh`   particles of the forward filter, given y_t, times b
+    `combine`   p(y_t | u) sum_i w_i K(u - u_i) b(u, l_i) at draws of both filters' predictions
+
+The first is sharper, as long as the filter has particles where the future wants them; the second is
+the paper's. With G = 1 it would be the paper's combination of poses on the map; on Earth, where the
+offset is part of the pose, that would count the map twice.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mdps_ros.core import mixture
@@ -34,16 +37,13 @@ from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import Belief, MixtureBelief
 from mdps_ros.core.weights import normalise
 from mdps_ros.models.map_error import on_map
-from mdps_ros.models.motion import VehicleState
-from mdps_ros.models.vehicle_backward import LEAST_SD, OFFSET, BackwardState, PoseScore
+from mdps_ros.models.vehicle_backward import OFFSET, PoseScore
+from mdps_ros.models.vehicle_pairs import draw_linear, log_overlaps, meet
 from mdps_ros.settings import MapErrorSettings
 
 # Points are first drawn this many times over and thinned by what was measured at their time, so
 # that a sharp measurement finds points to weigh.
 OVERSAMPLING = 4
-# The forward filter draws map offsets; as a density each draw stands for its surroundings, this
-# share of the offset's own spread.
-OFFSET_BANDWIDTH = 0.2
 
 
 class SmoothedVehicle(NamedTuple):
@@ -65,23 +65,51 @@ class SmoothedVehicle(NamedTuple):
     log_overlap: Float[Tensor, " B"]
 
 
-class _Linear(NamedTuple):
-    """Both filters' Gaussians of l, ready to be multiplied.
+def reweigh(
+    filtered: Belief,
+    backward: Belief,
+    kernel: ProductKernel,
+    map_error: MapErrorSettings,
+    weak_share: float,
+    generator: torch.Generator,
+) -> SmoothedVehicle:
+    """The smoothed belief by the particles of the forward filter.
 
-    Attributes:
-        log_own: (B, N) of the forward particles and (B, M) of the backward ones.
-        left: (B, N, 6) and right (B, M, 6), whose products complete log G.
-        forward_mean: (B, N, 6) what a forward particle gives to the mean of a pair.
-        backward_mean: (B, M, 6) likewise.
-        factor: (B, 2, 6, 6) lower factor of a pair's covariance.
+    Args:
+        filtered: `VehicleState` and weights given the time's own measurement.
+        backward: `BackwardState` and weights, without that measurement.
+        kernel: of the backward poses.
+        map_error: the forward filter's.
+        weak_share: gamma of the weaker quality.
+        generator: on the particles' device.
+
+    Returns:
+        The poses and offsets of `filtered` with new weights; calibrations are drawn.
+
+    Raises:
+        weights.DegenerateWeightsError: the two filters have no place in common.
     """
-
-    log_own: tuple[Float[Tensor, "B N"], Float[Tensor, "B M"]]
-    left: Float[Tensor, "B N 6"]
-    right: Float[Tensor, "B M 6"]
-    forward_mean: Float[Tensor, "B N 6"]
-    backward_mean: Float[Tensor, "B M 6"]
-    factor: Float[Tensor, "B 2 6 6"]
+    ahead, behind = filtered.state, backward.state
+    mapped = on_map(ahead).double()
+    pairs = meet(ahead, mapped[..., 2], behind, map_error)
+    log_pair = log_overlaps(pairs, ahead.quality, behind.quality, weak_share)
+    future = MixtureBelief(
+        behind.pose.double(), (backward.log_weights - behind.log_start).double(), kernel
+    )
+    joint, log_future = _scaled(log_pair + _log_kernels(mapped, future))
+    log_future = log_future + joint.double().sum(-1).log()
+    log_weights, log_overlap = normalise(filtered.log_weights.double() + log_future)
+    j = _choose(joint, generator)
+    i = torch.arange(joint.shape[1], device=joint.device).expand_as(j)
+    state = draw_linear(pairs, i, j, behind.quality, generator)
+    like = ahead.pose
+    return SmoothedVehicle(
+        like,
+        state[..., :4].to(like),
+        ahead.map_offset,
+        log_weights.to(like),
+        log_overlap.to(like),
+    )
 
 
 def combine(
@@ -121,19 +149,19 @@ def combine(
     points = _propose(mixtures, look, count, generator).to(mapped)
     log_kernels = [_log_kernels(points, m) for m in mixtures]  # (B, P, N), (B, P, M)
     log_q = torch.logaddexp(*(kernels.logsumexp(-1) for kernels in log_kernels))
-    linear = _meet(ahead, mapped[..., 2], behind, map_error)
-    log_pair = _log_pairs(linear, ahead.quality, behind.quality, weak_share)
+    pairs = meet(ahead, mapped[..., 2], behind, map_error)
+    log_pair = log_overlaps(pairs, ahead.quality, behind.quality, weak_share)
     log_pair = log_pair - behind.log_start.double()[:, None, :]
     shares = [_scaled(kernels) for kernels in log_kernels]
     top = log_pair.amax((1, 2), keepdim=True)
-    pair = (log_pair - top).exp()
+    pair = (log_pair - top).exp().float()  # the products are most of the work
     from_past = shares[0][0] @ pair  # (B, P, M)
     joint = from_past * shares[1][0]
-    log_score = joint.sum(-1).log() + shares[0][1] + shares[1][1] + top.squeeze(-1)
+    log_score = joint.double().sum(-1).log() + shares[0][1] + shares[1][1] + top.squeeze(-1)
     log_weights, log_overlap = normalise(log_score - log_q - math.log(count))
     j = _choose(joint, generator)
     i = _choose(shares[0][0] * gather_axis(pair.mT, j), generator)
-    state = _draw(linear, i, j, behind.quality, generator)
+    state = draw_linear(pairs, i, j, behind.quality, generator)
     offset = rotate(points[..., 2], state[..., OFFSET])
     pose = torch.cat((points[..., :2] - offset, points[..., 2:]), -1)
     return SmoothedVehicle(
@@ -168,80 +196,11 @@ def _log_kernels(points: Float[Tensor, "B P 3"], belief: MixtureBelief) -> Float
     return belief.log_weights[:, None, :] - 0.5 * square + peak
 
 
-def _scaled(log_kernels: Float[Tensor, "B P N"]) -> tuple[Tensor, Tensor]:
-    """Kernels over the largest of each point, and the log of that one (B, P)."""
-    top = log_kernels.amax(-1)
-    return (log_kernels - top.unsqueeze(-1)).exp(), top
-
-
-def _meet(
-    ahead: VehicleState, yaw: Float[Tensor, "B N"], behind: BackwardState, error: MapErrorSettings
-) -> _Linear:
-    """Completes the square in l for all pairs at once."""
-    offset = rotate(-yaw, ahead.map_offset.double())
-    first = torch.cat((ahead.calibration.double(), offset), -1)
-    P = _covariance(ahead.factor.double(), OFFSET_BANDWIDTH * error.sd)
-    S = behind.factor.double() @ behind.factor.double().mT
-    mean, variance = behind.prior.mean[:, None, :], behind.prior.sd.square()
-    P_inverse, S_inverse = torch.linalg.inv(P), torch.linalg.inv(S)
-    future = S_inverse - torch.diag_embed(1.0 / variance)  # what it says, without gamma
-    joint = torch.linalg.inv(P_inverse + future)
-    second = behind.linear.double()
-    shift = _by_quality(S_inverse, second, behind.quality) - mean / _of(variance, behind.quality)
-    own = second * _by_quality(S_inverse, second, behind.quality)
-    prior = mean.square() / _of(variance, behind.quality)
-    log_size = 0.5 * (variance.log().sum(-1) - torch.linalg.slogdet(S)[1])
-    eye = torch.eye(6, dtype=P.dtype, device=P.device)
-    log_width = -0.5 * torch.linalg.slogdet(eye + P @ future)[1]
-    backward_mean = _by_quality(joint, shift, behind.quality)
-    log_second = 0.5 * ((prior - own + shift * backward_mean).sum(-1))
-    weighed = _by_quality(P_inverse, first, ahead.quality)
-    forward_mean = _by_quality(joint, weighed, ahead.quality)
-    log_first = 0.5 * (weighed * (forward_mean - first)).sum(-1)
-    return _Linear(
-        (log_first, log_second + _of((log_size + log_width).unsqueeze(-1), behind.quality)[..., 0]),
-        forward_mean,
-        shift,
-        forward_mean,
-        backward_mean,
-        torch.linalg.cholesky(0.5 * (joint + joint.mT)),
-    )
-
-
-def _covariance(factor: Float[Tensor, "B 2 4 4"], spread: float) -> Float[Tensor, "B 2 6 6"]:
-    """Of a forward particle's l: the calibration's, and the offset's kernel."""
-    whole = factor.new_zeros(*factor.shape[:2], 6, 6)
-    whole[..., :4, :4] = factor @ factor.mT
-    whole[..., 4, 4] = whole[..., 5, 5] = spread**2
-    least = torch.full_like(whole[..., 0], LEAST_SD**2)  # what is known for certain
-    return whole + torch.diag_embed(least)
-
-
-def _of(values: Float[Tensor, "B 2 K"], quality: Int[Tensor, "B N"]) -> Float[Tensor, "B N K"]:
-    """The row of each particle's quality."""
-    return gather_axis(values, quality)
-
-
-def _by_quality(
-    matrix: Float[Tensor, "B 2 6 6"], vector: Float[Tensor, "B N 6"], quality: Int[Tensor, "B N"]
-) -> Float[Tensor, "B N 6"]:
-    """Each particle's vector through the matrix of its quality."""
-    good, weak = vector @ matrix[:, 0].mT, vector @ matrix[:, 1].mT
-    return torch.where(quality.unsqueeze(-1) == 0, good, weak)
-
-
-def _log_pairs(
-    linear: _Linear,
-    first: Int[Tensor, "B N"],
-    second: Int[Tensor, "B M"],
-    weak_share: float,
-) -> Float[Tensor, "B N M"]:
-    """Log G_ij; -inf where the two believe in different odometers."""
-    total = linear.left @ linear.right.mT
-    total = total + linear.log_own[0].unsqueeze(-1) + linear.log_own[1].unsqueeze(1)
-    gamma = torch.where(second == 0, 1.0 - weak_share, weak_share).to(total)
-    unlike: Bool[Tensor, "B N M"] = first.unsqueeze(-1) != second.unsqueeze(1)
-    return (total - gamma.log().unsqueeze(1)).masked_fill(unlike, -math.inf)
+def _scaled(log_values: Float[Tensor, "B P N"]) -> tuple[Tensor, Tensor]:
+    """Values over the largest of each row, and the log of that one (B, P)."""
+    top = log_values.amax(-1)
+    top = torch.where(torch.isneginf(top), 0.0, top)
+    return (log_values - top.unsqueeze(-1)).exp().float(), top
 
 
 def _choose(chances: Float[Tensor, "B P N"], generator: torch.Generator) -> Int[Tensor, "B P"]:
@@ -253,16 +212,3 @@ def _choose(chances: Float[Tensor, "B P N"], generator: torch.Generator) -> Int[
     threshold = (draw * cumulative[..., -1]).unsqueeze(-1)
     index = torch.searchsorted(cumulative, threshold, right=True).squeeze(-1)
     return index.clamp_max(chances.shape[-1] - 1)
-
-
-def _draw(
-    linear: _Linear,
-    i: Int[Tensor, "B P"],
-    j: Int[Tensor, "B P"],
-    quality: Int[Tensor, "B M"],
-    generator: torch.Generator,
-) -> Float[Tensor, "B P 6"]:
-    """L given the pair that a point belongs to."""
-    mean = gather_axis(linear.forward_mean, i) + gather_axis(linear.backward_mean, j)
-    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-    return mean + _by_quality(linear.factor, noise, gather_axis(quality, j))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
+from collections.abc import Callable
 from operator import attrgetter
 
 import numpy as np
@@ -37,6 +38,8 @@ from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.outputs import Output, PoseEstimate, State, TransformEstimate
 from mdps_ros.runtime.places import Places
 from mdps_ros.runtime.resuming import goes_on
+from mdps_ros.runtime.smoother import Smoother
+from mdps_ros.runtime.smoother_frames import FilterFrame
 from mdps_ros.settings import Settings
 
 REGRESSION_NS = 1_000_000_000  # stamps that go back further mean another run, e.g. a bag loop
@@ -50,17 +53,30 @@ class Session:
     comes back as a note.
     """
 
-    def __init__(self, map: Map, settings: Settings) -> None:
+    def __init__(
+        self,
+        map: Map,
+        settings: Settings,
+        watch: Callable[[FilterFrame | None], None] | None = None,
+    ) -> None:
         """Build device, models and filter.
 
         Args:
             map: where the vehicle is.
             settings: the whole tree.
+            watch: called with what every update leaves for smoothers, and with None where the
+                filter begins anew.
         """
+        self._watch = watch
         self._map = map
         self._settings = settings
         device, self._pending_notes = choose_device(settings.runtime.device)
         self._localizer = Localizer(map, settings, device)
+        self._smoother = (
+            Smoother(settings, self._localizer.map_error, device)
+            if settings.smoother.enabled
+            else None
+        )
         self._cameras = Cameras(map, settings, device)
         self._odometry = OdometryBuffer(settings.runtime.odometry_buffer)
         self._images: list[ImageEvent] = []  # in the order of their stamps
@@ -277,7 +293,16 @@ class Session:
             self._looked[place.name] = now.travelled
             self._localizer.weigh(place, place.share(now.travelled - before))
         names = (*names, *(place.name for place in looks))
-        return [*outputs, *notes, *self._report(now, names)]
+        smoothed = self._smooth(now.stamp_ns)  # before the report, which may start the filter anew
+        return [*outputs, *notes, *self._report(now, names), *smoothed]
+
+    def _smooth(self, stamp_ns: int) -> list[Output]:
+        """Hand the update to who smooths; the trajectory, when one is due."""
+        frame = self._localizer.frame(stamp_ns)
+        if self._watch is not None:
+            self._watch(frame)
+        trajectory = None if self._smoother is None else self._smoother.add(frame)
+        return [] if trajectory is None else [trajectory]
 
     def _report(self, now: OdometrySample, names: tuple[str, ...]) -> list[Output]:
         summary = self._localizer.summary()
@@ -323,6 +348,10 @@ class Session:
         self._start_travelled = now.travelled
         self._looked.clear()
         self._state = State.GLOBAL
+        if self._smoother is not None:
+            self._smoother.forget()
+        if self._watch is not None:
+            self._watch(None)
 
     def _flush(self, back: float) -> Note:
         """Time went back: forget buffers and belief, as at a bag's loop."""

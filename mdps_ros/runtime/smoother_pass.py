@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,19 +17,20 @@ from mdps_ros.core.cells import PoseGrid
 from mdps_ros.core.kernels import ProductKernel, pose_kernel
 from mdps_ros.core.resampling import EssTriggered, MixtureResampler
 from mdps_ros.core.tempering import bearable_share
-from mdps_ros.core.tree import gather_particles
 from mdps_ros.core.types import Belief, MixtureBelief, StepInputs
-from mdps_ros.core.weights import DegenerateWeightsError, normalise
+from mdps_ros.core.weights import DegenerateWeightsError, effective_size, normalise
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import calibration_moments
 from mdps_ros.models.vehicle_backward import BackwardStart, BackwardVehicleModel
-from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine
+from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine, reweigh
 from mdps_ros.runtime.smoother_frames import FilterFrame, thinned
 from mdps_ros.settings import MapErrorSettings, Settings
 
-BROADENING = 3.0  # of the filter's kernel, for the density that a walk starts from
+BROADENING = 5.0  # of the filter's kernel, for the density that guides a walk
 WALKING_SPREAD = 2.0  # times the filter's spread of scale and bias, for the same
 PARTS = 8  # in which a sharp measurement may be taken
+LEAST_SIZE = 50.0  # effective particles of the filter below which both filters propose places
+MESSAGE_WIDTH = 2.0  # of the same, for what the future says: smooth, as it is seldom sharp
 REACH = 5.0  # kernel widths beyond which two particles do not meet
 FORWARD_SHARE = 3  # forward particles for one backward particle
 
@@ -72,12 +74,12 @@ class PassSetup:
     grid: PoseGrid
     particles: int
     per_cell: float = 3.0
-    most: int = 4
+    most: int = 2
 
     @property
     def guides(self) -> int:
         """Forward particles that the artificial prior is made of."""
-        return FORWARD_SHARE * self.particles
+        return 2 * self.particles
 
     @property
     def map_error(self) -> MapErrorSettings:
@@ -192,7 +194,13 @@ def _step_back(
         score = frame.score(belief.state.pose)
         if score is None:
             break
-        borne = float(bearable_share(belief.log_weights, score, share, setup.least_size)[0])
+        weighed, _ = normalise(belief.log_weights + share * score)
+        mild = float(effective_size(weighed)[0]) >= setup.least_size
+        borne = (
+            share
+            if mild
+            else float(bearable_share(belief.log_weights, score, share, setup.least_size)[0])
+        )
         belief, _ = filtering.update(belief, lambda _, given=borne * score: given, setup.model)
         share, parts = share - borne, parts + 1
         if share > 0.0 and parts < PARTS:
@@ -208,34 +216,32 @@ def _meet(
     frame: FilterFrame, belief: Belief, setup: PassSetup, generator: torch.Generator
 ) -> SmoothedVehicle | None:
     """The smoothed belief; None where past and future have no place in common."""
-    forward = _within_reach(frame.predicted, belief, setup)
-    if forward is None:
-        return None
+    share = setup.model.motion.weak_share
     try:
-        return combine(
-            forward,
-            belief,
-            setup.kernel,
-            setup.map_error,
-            frame.score,
-            setup.model.motion.weak_share,
-            setup.particles // 2,
-            generator,
+        near = _within_reach(frame.filtered, belief, setup)
+        found = reweigh(
+            near, belief, setup.kernel.widened(MESSAGE_WIDTH), setup.map_error, share, generator
         )
+        if float(effective_size(found.log_weights)[0]) >= LEAST_SIZE:
+            return found
+        near = _within_reach(frame.predicted, belief, setup)
+        count = setup.particles // 2
+        look = frame.score
+        return combine(near, belief, setup.kernel, setup.map_error, look, share, count, generator)
     except DegenerateWeightsError:
         return None
 
 
-def _within_reach(forward: Belief, backward: Belief, setup: PassSetup) -> Belief | None:
-    """The forward particles that backward ones can meet, thinned; None where there are none."""
+def _within_reach(forward: Belief, backward: Belief, setup: PassSetup) -> Belief:
+    """The forward particles that backward ones can meet, thinned.
+
+    Raises:
+        weights.DegenerateWeightsError: there are none.
+    """
     features = setup.kernel.features(backward.state.pose)
     origin = features.mean(1, keepdim=True)
     own = setup.kernel.features(on_map(forward.state)) - origin
-    nearest = torch.cdist(own, features - origin).amin(-1)[0]
-    near = (nearest < 2.0 * REACH).nonzero().squeeze(-1)
-    log_weights = forward.log_weights[:, near]
-    if not len(near) or not bool(torch.isfinite(log_weights).any()):
-        return None
-    state = gather_particles(forward.state, near.unsqueeze(0))
+    far = torch.cdist(own, features - origin).amin(-1) > 2.0 * REACH
+    log_weights, _ = normalise(forward.log_weights.masked_fill(far, -math.inf))
     count = FORWARD_SHARE * max(setup.particles, backward.particle_count)
-    return thinned(Belief(state, normalise(log_weights)[0]), count)
+    return thinned(Belief(forward.state, log_weights), count)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -12,10 +14,11 @@ from mdps_ros.core.types import Belief
 from mdps_ros.core.weights import DegenerateWeightsError
 from mdps_ros.models import vehicle_smoothing
 from mdps_ros.models.vehicle_backward import PoseScore
-from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine
+from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine, reweigh
 
 from .straight_drive import KERNEL, OFFSET, STEPS, backward, exact, forward, look
 
+Smooth = Callable[[Belief, Belief, int], SmoothedVehicle]
 FORWARD, BACKWARD, COUNT = 1500, 800, 250
 TIMES = (0, 4, 8, STEPS - 2)
 BIAS_FREE = [0, 2, 3]  # scale error, slip, scale wander
@@ -37,11 +40,16 @@ def smooth(past: Belief, future: Belief, t: int) -> SmoothedVehicle:
     return combine(past, future, KERNEL, OFFSET, look(t), 0.0, COUNT, generator)
 
 
+def by_filter(past: Belief, future: Belief, t: int) -> SmoothedVehicle:
+    generator = torch.Generator().manual_seed(13 + t)
+    return reweigh(past, future, KERNEL.widened(2.0), OFFSET, 0.0, generator)
+
+
 def predicted(record: FilterRecord) -> Belief:
     return Belief(record.state, record.predicted_log_weights)
 
 
-def check_exact(past: list[Belief], future: list[Belief]) -> None:
+def check_exact(past: list[Belief], future: list[Belief], smooth: Smooth = smooth) -> None:
     """Means to 0.3 exact deviations, variances to a fifth over the times; averages over rows."""
     means, covariances = exact()
     off, ratio = [], []
@@ -63,6 +71,16 @@ def check_exact(past: list[Belief], future: list[Belief]) -> None:
 
 def test_smoothed_belief_of_a_straight_drive_is_exact(ahead, behind) -> None:
     check_exact([predicted(record) for record in ahead], behind)
+
+
+def test_particles_of_the_filter_weighed_by_the_future_are_exact(ahead, behind) -> None:
+    filtered = [Belief(record.state, record.log_weights) for record in ahead]
+    check_exact(filtered, behind, by_filter)
+
+
+def test_predicted_particles_weighed_by_the_future_lack_a_measurement(ahead, behind) -> None:
+    with pytest.raises(AssertionError):
+        check_exact([predicted(record) for record in ahead], behind, by_filter)
 
 
 def test_the_filter_alone_is_not_the_smoother(ahead) -> None:
@@ -114,9 +132,9 @@ def test_poses_alone_do_not_tell_the_map_from_the_vehicle(
     ahead, behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The paper's combination, blind to what both filters know of the offset."""
-    right = vehicle_smoothing._log_pairs
+    right = vehicle_smoothing.log_overlaps
     monkeypatch.setattr(
-        vehicle_smoothing, "_log_pairs", lambda *given: torch.zeros_like(right(*given))
+        vehicle_smoothing, "log_overlaps", lambda *given: torch.zeros_like(right(*given))
     )
     with pytest.raises(AssertionError):
         check_exact([predicted(record) for record in ahead], behind)
