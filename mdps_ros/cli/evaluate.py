@@ -55,6 +55,21 @@ KITTI_COLUMNS = (
 )
 
 
+SMOOTHING_COLUMNS = (
+    "name",
+    "seed",
+    "median_error_m",
+    "mean_error_m",
+    "p95_error_m",
+    "mean_nll",
+    "wrong_mode_share",
+    "consistent_share",
+    "median_nees",
+    "first_claim_m",
+    "seconds",
+)
+
+
 @app.command()
 def kitti(
     odometry: Annotated[
@@ -65,6 +80,10 @@ def kitti(
     ] = "own",
     data: DataOption = None,
     sequence: SequenceOption = None,
+    lag: Annotated[
+        list[float] | None,
+        typer.Option(help="Compare with smoothers of this lag, s, and offline; again for more."),
+    ] = None,
     seeds: SeedsOption = 5,
     jobs: JobsOption = 0,
     assignments: SetOption = None,
@@ -77,6 +96,7 @@ def kitti(
     Examples:
         mdps evaluate kitti --json out.json
         mdps evaluate kitti --map union --sequence 00 --seeds 1
+        mdps evaluate kitti --lag 3 --lag 10 --json out.json
     """
     from mdps_ros.cli.options import read_settings
     from mdps_ros.evaluation import kitti as suite
@@ -91,6 +111,11 @@ def kitti(
     tasks = [
         (root, name, map == "union", seed, settings) for name in names for seed in range(seeds)
     ]
+    if lag:
+        found = run_tasks(suite.smoothing_rows, [(*task, lag) for task in tasks], jobs)
+        rows = [row for rows in found for row in rows]
+        _finish(f"kitti {map} smoothing", rows, SMOOTHING_COLUMNS, json_file)
+        return
     rows = run_tasks(suite.run_row, tasks, jobs)
     _finish(f"kitti {map}", rows, KITTI_COLUMNS, json_file)
 

@@ -17,7 +17,9 @@ from mdps_ros.evaluation.metrics import course, errors, wrap
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
 from mdps_ros.evaluation.run import Trace, Track, collect_trace
+from mdps_ros.evaluation.smoothing import Comparison
 from mdps_ros.maps import Map, load_map
+from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import (
     DepthImageEvent,
     Event,
@@ -96,6 +98,36 @@ def run_row(root: Path, name: str, union: bool, seed: int, settings: Settings) -
     row = row_of(name, seed, trace)
     row["roads_km"] = place.drivable_length / 1e3
     return row
+
+
+def smoothing_rows(
+    root: Path, name: str, union: bool, seed: int, settings: Settings, lags_s: Sequence[float]
+) -> list[Row]:
+    """The filter, smoothers of several lags and the offline smoother on the same frames.
+
+    Args:
+        root: folder of the data.
+        name: sequence.
+        union: whether the map is that of all sequences.
+        seed: of the filter.
+        settings: the whole tree.
+        lags_s: ages at which a fixed-lag smoother has its last word, s.
+
+    Returns:
+        One row per method, see `smoothing.Comparison`.
+    """
+    torch.set_num_threads(1)
+    sequence = load_sequence(root, name)
+    place = load_kitti_map(root, name, union)
+    off = {"depth.enabled": False, "camera.enabled": False, "smoother.enabled": False}
+    settings = with_values(settings, {**off, "runtime.seed": seed})
+    device, _ = choose_device(settings.runtime.device)
+    truth = truth_on(place, sequence)
+    comparison = Comparison(settings, lags_s, truth, settings.map_error, device)
+    session = Session(place, settings, comparison.watch)
+    trace = collect_trace(_answers(session, _odometry(sequence)))
+    travelled = dict(zip(trace.stamps_ns.tolist(), trace.travelled.tolist(), strict=True))
+    return comparison.rows(name, seed, travelled)
 
 
 def depth_rows(root: Path, name: str, seed: int, settings: Settings) -> list[Row]:
