@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from mdps_ros.models.map_error import on_map
 from mdps_ros.models.prior import PosePrior
 from mdps_ros.runtime import smoother as runtime_smoother
 from mdps_ros.runtime.events import OdometryEvent
@@ -50,7 +51,7 @@ def drive(place, events: list[OdometryEvent], **changes) -> list[Output]:
 
 @pytest.fixture(scope="module")
 def outputs(town) -> list[Output]:
-    return drive(town, odometry(100))
+    return drive(town, odometry(70))
 
 
 def test_every_update_becomes_final_once_and_in_order(outputs) -> None:
@@ -94,13 +95,13 @@ def test_the_newest_pose_is_the_filters(outputs) -> None:
 
 
 def test_smoothing_leaves_the_filter_as_it_is(town, outputs) -> None:
-    without = drive(town, odometry(100), smoother__enabled=False)
+    without = drive(town, odometry(70), smoother__enabled=False)
     assert not trajectories(without)
     assert plain(estimates(without)) == plain(estimates(outputs))
 
 
 def test_equal_drives_give_equal_trajectories_to_the_bit(town, outputs) -> None:
-    again = drive(town, odometry(100))
+    again = drive(town, odometry(70))
     assert plain(trajectories(again)) == plain(trajectories(outputs))
 
 
@@ -215,6 +216,21 @@ def test_thinning_keeps_the_belief_and_small_ones_as_they_are(round_corner) -> N
     ):
         assert one == pytest.approx(other, abs=0.2)
     assert few.log_weights.exp().sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_frame_holds_what_the_filter_weighed_by(round_corner) -> None:
+    for frame in round_corner[0][1:30:7]:
+        score = frame.score(on_map(frame.predicted.state))
+        weighed = torch.log_softmax(frame.predicted.log_weights + score, -1)
+        torch.testing.assert_close(weighed, frame.filtered.log_weights, atol=1e-4, rtol=1e-4)
+        assert not torch.allclose(weighed, frame.predicted.log_weights, atol=1e-2)
+
+
+def test_there_is_no_frame_before_the_first_update(town) -> None:
+    made = Localizer(town, fast_settings(), CPU)
+    made.start(PosePrior(START, np.eye(3)))
+    with pytest.raises(RuntimeError, match="advance the localizer"):
+        made.frame(0)
 
 
 def test_scores_of_a_time_add_up_and_those_that_abstain_do_not_count() -> None:
