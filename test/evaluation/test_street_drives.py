@@ -1,0 +1,104 @@
+"""Drives through rendered streets: what they are made of, and how they are scored."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from mdps_ros.core.mapdata import Bounds
+from mdps_ros.evaluation import street_drives as suite
+from mdps_ros.evaluation.run import Track
+from mdps_ros.runtime.events import ColourImageEvent, OdometryEvent
+from mdps_ros.runtime.outputs import ParticleSnapshot
+from mdps_ros.settings import Settings, with_values
+
+QUICK = {
+    "filter.particles_max": 300,
+    "filter.particles_min": 100,
+    "filter.start_spacing": 50.0,
+    "camera.cells": 64,
+}
+
+
+@pytest.fixture(scope="module")
+def short_drives():
+    """Drives of 40 m, rendered once for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suite, "LENGTH_M", 40.0)
+        suite.recorded_drive.cache_clear()
+        yield
+        suite.recorded_drive.cache_clear()
+
+
+def snapshot(poses: np.ndarray, weights: np.ndarray) -> ParticleSnapshot:
+    return ParticleSnapshot(
+        stamp_ns=1, poses=poses.astype(np.float32), weights=weights.astype(np.float32)
+    )
+
+
+def test_nll_of_one_particle_is_that_of_its_kernel() -> None:
+    """A Gaussian of 0.2 m per axis and, at this concentration, one of 0.05 rad in yaw."""
+    settings = with_values(
+        Settings(), {"filter.bandwidth_position": 0.2, "filter.bandwidth_yaw": 0.05}
+    )
+    truth = Track(np.array([0, 2]), np.array([[1.0, 2.0, 0.5]] * 2))
+    nll = suite.MixtureNll(truth, suite.output_kernel(settings))
+    at = np.array([[1.3, 2.0, 0.5]])
+    assert list(nll.watch([snapshot(at, np.ones(1))]))  # what is watched is passed on
+    value = nll.means(np.array([150.0]))["nll_after_100m_nats"]
+    closed = 1.5 * math.log(2 * math.pi) + 2 * math.log(0.2) + math.log(0.05) + 0.5 * 1.5**2
+    assert value == pytest.approx(closed, abs=2e-3)
+
+
+def test_nll_far_from_the_truth_is_capped_and_frames_before_100_m_are_told_apart() -> None:
+    truth = Track(np.array([0, 2]), np.zeros((2, 3)))
+    nll = suite.MixtureNll(truth, suite.output_kernel(Settings()))
+    far = snapshot(np.array([[500.0, 0.0, 0.0]]), np.ones(1))
+    near = snapshot(np.zeros((1, 3)), np.ones(1))
+    list(nll.watch([far, near]))
+    means = nll.means(np.array([0.0, 150.0]))
+    assert means["nll_nats"] > 5.0
+    assert means["nll_after_100m_nats"] < 0.0
+    assert means["nll_nats"] == pytest.approx((18.42 + means["nll_after_100m_nats"]) / 2)
+
+
+def test_a_drive_is_that_of_its_number_and_stays_in_its_split(short_drives) -> None:
+    drive, other = suite.recorded_drive("test", 0), suite.recorded_drive("test", 1)
+    again = suite.recorded_drive.__wrapped__("test", 0)
+    assert np.array_equal(drive.truth.poses, again.truth.poses)
+    assert np.array_equal(drive.images[-1].rgb, again.images[-1].rgb)
+    assert not np.array_equal(drive.truth.poses[0], other.truth.poses[0])
+    bounds: Bounds = suite.SPLITS["test"]
+    assert (drive.truth.poses[:, 1] < bounds.max_y).all()
+
+
+def test_events_come_by_their_stamps_and_a_control_shows_other_pictures(short_drives) -> None:
+    drive, other = suite.recorded_drive("test", 0), suite.recorded_drive("test", 1)
+    own, wrong = list(drive.events()), list(drive.events(other))
+    stamps = [event.stamp_ns for event in own]
+    assert stamps == sorted(stamps) == [event.stamp_ns for event in wrong]
+    assert {type(event) for event in own} == {OdometryEvent, ColourImageEvent}
+    shown = [event.rgb for event in wrong if isinstance(event, ColourImageEvent)]
+    true = [event.rgb for event in own if isinstance(event, ColourImageEvent)]
+    assert not any(np.array_equal(a, b) for a, b in zip(shown, true, strict=True))
+    assert np.array_equal(shown[0], other.images[-1].rgb)
+
+
+def test_rows_tell_each_way_to_localize_a_drive(short_drives) -> None:
+    runs = (
+        suite.StreetRun(map="imperfect"),
+        suite.StreetRun(method="road", heading_known=False),
+    )
+    rows = suite.drive_rows("test", 0, runs, with_values(Settings(), QUICK))
+    assert [row["name"] for row in rows] == [
+        "mdpf, imperfect map, heading known",
+        "road, clean map, heading unknown",
+    ]
+    for row in rows:
+        assert row["frames"] > 5
+        assert row["error_at_0m_m"] >= 0.0
+        assert row["error_at_300m_m"] is None
+        assert row["nll_nats"] <= suite.CAP_NATS + 1e-9
+        assert row["nll_after_100m_nats"] is None
