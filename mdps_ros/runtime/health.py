@@ -82,7 +82,9 @@ class Health:
             self._since_s = now_s
 
     def heard(self, name: str, now_s: float) -> None:
-        """A message of an input arrived."""
+        """A message of an input arrived; one that need not come is not told of."""
+        if name not in self._arrivals:
+            return
         with self._lock:
             self._counts[name] += 1
             arrivals = self._arrivals[name]

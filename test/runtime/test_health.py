@@ -79,6 +79,12 @@ def test_a_node_that_was_just_activated_does_not_complain_yet() -> None:
     assert line(health(), "inputs", 100.9).severity is Severity.INFO
 
 
+def test_an_input_that_need_not_come_is_passed_over() -> None:
+    made = health()
+    made.heard("camera_info", 101.0)
+    assert not [key for key in line(made, "inputs", 101.0).values if "camera_info" in key]
+
+
 def test_drops_are_counted_by_reason_and_forgiven_after_a_while() -> None:
     made = health()
     dropped = Note(Code.IMAGE_DROPPED, Severity.WARN, "image dropped: too old")
