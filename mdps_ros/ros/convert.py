@@ -73,8 +73,12 @@ def pose_stamped(estimate: PoseEstimate, frame: str) -> PoseStamped:
 def odometry_message(
     pose: PredictedPose, twist: TwistWithCovariance, frame: str, child: str
 ) -> Odometry:
-    """A predicted pose with the velocity that the odometry told."""
-    made = Odometry(header=header(pose.stamp_ns, frame), child_frame_id=child, twist=twist)
+    """A predicted pose with the velocity that the odometry told, where that is a number."""
+    made = Odometry(header=header(pose.stamp_ns, frame), child_frame_id=child)
+    linear, angular = twist.twist.linear, twist.twist.angular
+    told = (linear.x, linear.y, linear.z, angular.x, angular.y, angular.z, *twist.covariance)
+    if np.isfinite(told).all():
+        made.twist = twist
     made.pose.pose = planar_pose(pose.T_map_base)
     made.pose.covariance = full_covariance(pose.covariance)
     return made

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import TwistWithCovariance
 from sensor_msgs_py import point_cloud2
 
 from mdps_ros.core.mapdata import LAYERS, RasterTile
@@ -20,6 +21,7 @@ from mdps_ros.runtime.outputs import (
     State,
     TransformEstimate,
 )
+from mdps_ros.runtime.prediction import PredictedPose
 from mdps_ros.runtime.record import LiveRecord, row_of
 
 STAMP = 1_700_000_000_987_654_321
@@ -155,6 +157,18 @@ def test_grid_starts_in_the_south_west_and_knows_roads_and_walls() -> None:
     assert (message.info.width, message.info.height, message.info.resolution) == (3, 2, 2.0)
     assert (message.info.origin.position.x, message.info.origin.position.y) == (-50.0, 20.0)
     assert message.data.tolist() == [0, -1, -1, -1, -1, 100]
+
+
+@pytest.mark.parametrize("speed", [3.5, math.nan, math.inf])
+def test_a_predicted_pose_carries_the_velocity_only_where_it_is_a_number(speed: float) -> None:
+    pose = PredictedPose(STAMP, np.array([1.0, 2.0, math.pi / 2]), COVARIANCE)
+    twist = TwistWithCovariance()
+    twist.twist.linear.x = speed
+    message = convert.odometry_message(pose, twist, "map", "base_link")
+    assert (message.header.frame_id, message.child_frame_id) == ("map", "base_link")
+    assert message.pose.pose.orientation.z == pytest.approx(math.sqrt(0.5))
+    assert message.pose.covariance[35] == 0.5
+    assert message.twist.twist.linear.x == (speed if math.isfinite(speed) else 0.0)
 
 
 @pytest.mark.parametrize("cause", list(Cause))
