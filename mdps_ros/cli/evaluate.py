@@ -84,6 +84,9 @@ def kitti(
         list[float] | None,
         typer.Option(help="Compare with smoothers of this lag, s, and offline; again for more."),
     ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of each run (with --lag).")
+    ] = None,
     seeds: SeedsOption = 5,
     jobs: JobsOption = 0,
     assignments: SetOption = None,
@@ -112,7 +115,7 @@ def kitti(
         (root, name, map == "union", seed, settings) for name in names for seed in range(seeds)
     ]
     if lag:
-        found = run_tasks(suite.smoothing_rows, [(*task, lag) for task in tasks], jobs)
+        found = run_tasks(suite.smoothing_rows, [(*task, lag, pictures) for task in tasks], jobs)
         rows = [row for rows in found for row in rows]
         _finish(f"kitti {map} smoothing", rows, SMOOTHING_COLUMNS, json_file)
         return

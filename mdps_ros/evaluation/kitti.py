@@ -17,7 +17,8 @@ from mdps_ros.evaluation.metrics import course, errors, wrap
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
 from mdps_ros.evaluation.run import Trace, Track, collect_trace
-from mdps_ros.evaluation.smoothing import Comparison
+from mdps_ros.evaluation.smoothing import Comparison, rows_of
+from mdps_ros.evaluation.smoothing_figure import draw_hindsight
 from mdps_ros.maps import Map, load_map
 from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import (
@@ -101,7 +102,13 @@ def run_row(root: Path, name: str, union: bool, seed: int, settings: Settings) -
 
 
 def smoothing_rows(
-    root: Path, name: str, union: bool, seed: int, settings: Settings, lags_s: Sequence[float]
+    root: Path,
+    name: str,
+    union: bool,
+    seed: int,
+    settings: Settings,
+    lags_s: Sequence[float],
+    pictures: Path | None = None,
 ) -> list[Row]:
     """The filter, smoothers of several lags and the offline smoother on the same frames.
 
@@ -112,9 +119,10 @@ def smoothing_rows(
         seed: of the filter.
         settings: the whole tree.
         lags_s: ages at which a fixed-lag smoother has its last word, s.
+        pictures: folder for a picture of the run, or None.
 
     Returns:
-        One row per method, see `smoothing.Comparison`.
+        One row per method, see `smoothing.rows_of`.
     """
     torch.set_num_threads(1)
     sequence = load_sequence(root, name)
@@ -127,7 +135,10 @@ def smoothing_rows(
     session = Session(place, settings, comparison.watch)
     trace = collect_trace(_answers(session, _odometry(sequence)))
     travelled = dict(zip(trace.stamps_ns.tolist(), trace.travelled.tolist(), strict=True))
-    return comparison.rows(name, seed, travelled)
+    frames = comparison.frames(travelled)
+    if pictures is not None:
+        draw_hindsight(pictures / f"{name}_{seed}.png", frames, f"KITTI {name}, seed {seed}")
+    return rows_of(name, seed, frames)
 
 
 def depth_rows(root: Path, name: str, seed: int, settings: Settings) -> list[Row]:

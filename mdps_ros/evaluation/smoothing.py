@@ -130,24 +130,32 @@ class Comparison:
             told.seconds += time.perf_counter() - start
         self._frames = []
 
-    def rows(self, name: str, seed: int, travelled: dict[int, float]) -> list[Row]:
-        """One row per method, over the frames of which every method had its last word.
+    def frames(self, travelled: dict[int, float]) -> dict[str, MethodFrames]:
+        """What every method said of the frames of which all had their last word.
 
         Args:
-            name: of the drive.
-            seed: of the filter.
             travelled: m at each stamp since the start of the run, never falling.
         """
         self._finish()
         common = set(travelled).intersection(*(told.rows for told in self.told.values()))
         stamps = np.array(sorted(common), np.int64)
         distance = np.array([travelled[int(stamp)] for stamp in stamps])
-        scores = {m: _scored(told, stamps, distance) for m, told in self.told.items()}
-        start = scores[FILTER].converged_m
-        return [
-            {"name": f"{name} {method}", "seed": seed, **scores[method].row(start)}
-            for method in self.told
-        ]
+        return {method: _scored(told, stamps, distance) for method, told in self.told.items()}
+
+
+def rows_of(name: str, seed: int, frames: dict[str, MethodFrames]) -> list[Row]:
+    """One row per method; errors are of the frames from the filter's convergence on.
+
+    Args:
+        name: of the drive.
+        seed: of the filter.
+        frames: see `Comparison.frames`.
+    """
+    start = frames[FILTER].converged_m
+    return [
+        {"name": f"{name} {method}", "seed": seed, **said.row(start)}
+        for method, said in frames.items()
+    ]
 
 
 def _as_told(frame: FilterFrame) -> SmoothedFrame:
@@ -157,8 +165,19 @@ def _as_told(frame: FilterFrame) -> SmoothedFrame:
 
 
 @dataclass(frozen=True)
-class _Scored:
-    """One method on T frames with a truth."""
+class MethodFrames:
+    """One method on T frames with a truth.
+
+    Attributes:
+        travelled: (T,) m since the start.
+        estimate: (T, 3) best hypothesis, x m, y m, yaw rad.
+        truth: (T, 3).
+        covariance: (T, 3, 3) of the whole belief about the best hypothesis.
+        mass: (T,) share of the belief in it.
+        nll: (T,) nats (m^2 rad) at the truth.
+        smoothed: (T,) whether hindsight had a say.
+        seconds: that the smoother worked.
+    """
 
     travelled: Floats
     estimate: Floats
@@ -231,11 +250,11 @@ def _first(travelled: Floats, holds: NDArray[np.bool_]) -> float | None:
     return float(travelled[holds][0]) if holds.any() else None
 
 
-def _scored(told: Told, stamps: NDArray[np.int64], travelled: Floats) -> _Scored:
+def _scored(told: Told, stamps: NDArray[np.int64], travelled: Floats) -> MethodFrames:
     said = [told.rows[int(stamp)] for stamp in stamps]
     truth = told.truth.at(stamps)
     known = np.isfinite(truth).all(axis=1)
-    whole = _Scored(
+    whole = MethodFrames(
         travelled=travelled,
         estimate=np.stack([row[0] for row in said]),
         truth=truth,

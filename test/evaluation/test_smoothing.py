@@ -13,7 +13,7 @@ import torch
 from mdps_ros.data.kitti import load_sequence
 from mdps_ros.evaluation import kitti
 from mdps_ros.evaluation.run import Track, collect_trace
-from mdps_ros.evaluation.smoothing import AFTER, Comparison
+from mdps_ros.evaluation.smoothing import AFTER, Comparison, rows_of
 from mdps_ros.runtime.events import InitialPoseEvent, OdometryEvent
 from mdps_ros.runtime.frames import compose
 from mdps_ros.runtime.session import Session
@@ -54,7 +54,7 @@ def compare(place, truth: Track | None = None, extra: tuple = ()) -> list[dict]:
     outputs = [o for event in (begin, *events, *extra) for o in session.handle(event)]
     trace = collect_trace(outputs)
     travelled = dict(zip(trace.stamps_ns.tolist(), trace.travelled.tolist(), strict=True))
-    return comparison.rows("corner", 3, travelled)
+    return rows_of("corner", 3, comparison.frames(travelled))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_a_new_start_is_not_smoothed_across(place) -> None:
     assert found[2]["mean_nll_of_all"] < found[0]["mean_nll_of_all"]
 
 
-def test_kitti_is_compared_like_any_drive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kitti_is_compared_like_any_drive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = os.environ.get("MDPS_DATA")
     if not folder or not (Path(folder) / "kitti").is_dir():
         pytest.skip("MDPS_DATA names no folder that holds kitti/")
@@ -128,7 +128,8 @@ def test_kitti_is_compared_like_any_drive(monkeypatch: pytest.MonkeyPatch) -> No
         "runtime.device": "cpu",
     }
     settings = with_values(Settings(), changes)
-    rows = kitti.smoothing_rows(Path(folder), "06", False, 2, settings, [1.0, 2.0])
+    rows = kitti.smoothing_rows(Path(folder), "06", False, 2, settings, [1.0, 2.0], tmp_path)
+    assert (tmp_path / "06_2.png").stat().st_size > 10_000
     assert [row["name"] for row in rows] == ["06 filter", "06 lag 1 s", "06 lag 2 s", "06 offline"]
     assert len({row["frames"] for row in rows}) == 1
     assert all(row["seed"] == 2 for row in rows)
