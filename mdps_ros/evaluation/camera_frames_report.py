@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -128,7 +129,7 @@ def draw_real(path: Path, frames: Sequence[RealFrame]) -> None:
 
 def draw_plan(axes: Axes, ground: Ground) -> None:
     """Classes of the ground before the camera, the camera at the bottom."""
-    share = 1.0 / (1.0 + np.exp(-ground.classes[0].float().numpy()))
+    share = torch.sigmoid(ground.classes[0].float()).numpy()
     visible = ground.visible[0, 0].numpy()[..., None]
     strength = share.transpose(1, 2, 0)
     colour = np.ones((*strength.shape[:2], 3))
