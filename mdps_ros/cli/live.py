@@ -38,7 +38,8 @@ WHEEL_ODOMETER = (
     "motion.yaw_noise_time=0.002",
 )
 """What one knows of the simulated car's odometer before the drive (see sim/odometry.py): its scale
-is off by about 1 % and stays so, and its noise is small. The defaults are for odometry of unknown quality."""
+is off by about 1 % and stays so, and its noise is small. The defaults are for odometry of unknown
+quality."""
 CITY_MAP = ("map_error.sd=0.5",)
 """What one knows of the simulated streets: they are the map's own. The rest is for what stands on
 them and is on no map."""
