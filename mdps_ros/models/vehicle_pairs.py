@@ -61,16 +61,16 @@ def meet(
     future = S_inverse - torch.diag_embed(1.0 / variance)  # what it says, without gamma
     joint = torch.linalg.inv(P_inverse + future)
     second = behind.linear.double()
-    shift = _by_quality(S_inverse, second, behind.quality) - mean / _of(variance, behind.quality)
-    own = second * _by_quality(S_inverse, second, behind.quality)
+    shift = by_quality(S_inverse, second, behind.quality) - mean / _of(variance, behind.quality)
+    own = second * by_quality(S_inverse, second, behind.quality)
     prior = mean.square() / _of(variance, behind.quality)
     log_size = 0.5 * (variance.log().sum(-1) - torch.linalg.slogdet(S)[1])
     eye = torch.eye(6, dtype=P.dtype, device=P.device)
     log_width = -0.5 * torch.linalg.slogdet(eye + P @ future)[1]
-    backward_mean = _by_quality(joint, shift, behind.quality)
+    backward_mean = by_quality(joint, shift, behind.quality)
     log_second = 0.5 * ((prior - own + shift * backward_mean).sum(-1))
-    weighed = _by_quality(P_inverse, first, ahead.quality)
-    forward_mean = _by_quality(joint, weighed, ahead.quality)
+    weighed = by_quality(P_inverse, first, ahead.quality)
+    forward_mean = by_quality(joint, weighed, ahead.quality)
     log_first = 0.5 * (weighed * (forward_mean - first)).sum(-1)
     return Pairs(
         (log_first, log_second + _of((log_size + log_width).unsqueeze(-1), behind.quality)[..., 0]),
@@ -95,7 +95,7 @@ def _of(values: Float[Tensor, "B 2 K"], quality: Int[Tensor, "B N"]) -> Float[Te
     return gather_axis(values, quality)
 
 
-def _by_quality(
+def by_quality(
     matrix: Float[Tensor, "B 2 6 6"], vector: Float[Tensor, "B N 6"], quality: Int[Tensor, "B N"]
 ) -> Float[Tensor, "B N 6"]:
     """Each particle's vector through the matrix of its quality."""
@@ -127,4 +127,4 @@ def draw_linear(
     """Draws l given the pair that a point belongs to."""
     mean = gather_axis(pairs.forward_mean, i) + gather_axis(pairs.backward_mean, j)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-    return mean + _by_quality(pairs.factor, noise, gather_axis(quality, j))
+    return mean + by_quality(pairs.factor, noise, gather_axis(quality, j))

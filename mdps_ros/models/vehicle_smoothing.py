@@ -10,14 +10,16 @@ the future says of a state is
     b(u, l_i)  =  sum_j v_j / pi_j K(u - u_j) G_ij
 
 with backward particles j and the density pi_j that they stand for beside the future's. It meets
-the past in one of two ways:
+the past in one of three ways:
 
     `reweigh`   particles of the forward filter, given y_t, times b
     `combine`   p(y_t | u) sum_i w_i K(u - u_i) b(u, l_i) at draws of both filters' predictions
+    `future_alone`   backward particles with weights v_j / pi_j p(y_t | u_j)
 
-The first is sharper, as long as the filter has particles where the future wants them; the second is
-the paper's. With G = 1 it would be the paper's combination of poses on the map; on Earth, where the
-offset is part of the pose, that would count the map twice.
+The first is the sharpest, as long as the filter has particles where the future wants them; the
+second is the paper's; the last is for a past that knows nothing yet. With G = 1 the second would be
+the paper's combination of poses on the map; on Earth, where the offset is part of the pose, that
+would count the map twice.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from mdps_ros.core.types import Belief, MixtureBelief
 from mdps_ros.core.weights import normalise
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.vehicle_backward import OFFSET, PoseScore
-from mdps_ros.models.vehicle_pairs import draw_linear, log_overlaps, meet
+from mdps_ros.models.vehicle_pairs import by_quality, draw_linear, log_overlaps, meet
 from mdps_ros.settings import MapErrorSettings
 
 # Points are first drawn this many times over and thinned by what was measured at their time, so
@@ -167,6 +169,31 @@ def combine(
     return SmoothedVehicle(
         *(leaf.to(ahead.pose) for leaf in (pose, state[..., :4], offset, log_weights, log_overlap))
     )
+
+
+def future_alone(
+    backward: Belief, look: PoseScore | None, generator: torch.Generator
+) -> SmoothedVehicle:
+    """The smoothed belief where the past says next to nothing: the backward particles.
+
+    Args:
+        backward: `BackwardState` and weights, without the time's own measurement.
+        look: what was measured at the time, or None.
+        generator: on the particles' device.
+
+    Raises:
+        weights.DegenerateWeightsError: if the weights cannot be normalised.
+    """
+    behind = backward.state
+    log_weights = backward.log_weights - behind.log_start
+    score = None if look is None else look(behind.pose)
+    log_weights, log_overlap = normalise(log_weights if score is None else log_weights + score)
+    like = behind.linear
+    noise = torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+    state = like + by_quality(behind.factor, noise, behind.quality)
+    offset = rotate(behind.pose[..., 2], state[..., OFFSET])
+    pose = torch.cat((behind.pose[..., :2] - offset, behind.pose[..., 2:]), -1)
+    return SmoothedVehicle(pose, state[..., :4], offset, log_weights, log_overlap)
 
 
 def _propose(

@@ -22,7 +22,7 @@ from mdps_ros.core.weights import DegenerateWeightsError, effective_size, normal
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import calibration_moments
 from mdps_ros.models.vehicle_backward import BackwardStart, BackwardVehicleModel
-from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine, reweigh
+from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine, future_alone, reweigh
 from mdps_ros.runtime.smoother_frames import FilterFrame, thinned
 from mdps_ros.settings import MapErrorSettings, Settings
 
@@ -31,6 +31,7 @@ WALKING_SPREAD = 2.0  # times the filter's spread of scale and bias, for the sam
 PARTS = 8  # in which a sharp measurement may be taken
 LEAST_SIZE = 50.0  # effective particles of the filter below which both filters propose places
 MESSAGE_WIDTH = 2.0  # of the same, for what the future says: smooth, as it is seldom sharp
+WIDE_CELLS = 1000  # that a belief occupies when it hardly says where the vehicle is
 REACH = 5.0  # kernel widths beyond which two particles do not meet
 FORWARD_SHARE = 3  # forward particles for one backward particle
 
@@ -113,7 +114,8 @@ def walk_back(
     """Smoothed beliefs of all frames, newest first.
 
     Where past and future do not meet, the frame gets the filter's belief and the walk begins anew
-    from there: a walk that lost its way does not spoil what lies before.
+    from there: a walk that lost its way does not spoil what lies before. No walk begins where the
+    filter does not know yet where the vehicle is: few particles would make a claim of that.
 
     Args:
         frames: oldest first, at least one.
@@ -124,16 +126,26 @@ def walk_back(
     for index in range(len(frames) - 1, -1, -1):
         frame = frames[index]
         found = None if belief is None else _meet(frame, belief, setup, generator)
-        if belief is None or found is None:
-            horizon = sum(earlier.dt_s for earlier in frames[: index + 1])
-            belief = _begin(frame, horizon, setup, generator)
+        if found is None:
+            belief = (
+                None if _wide(frame.filtered, setup) else _begin(frames, index, setup, generator)
+            )
             filtered = frame.filtered
             yield _frame(frame, filtered.state.pose, filtered.log_weights, smoothed=False)
         else:
             yield _frame(frame, found.pose, found.log_weights, smoothed=True)
-        if index:
-            belief = _step_back(belief, frame, setup, generator)
-            belief = _guide(belief, frames[index - 1], setup)
+        if index and belief is not None:
+            try:
+                belief = _step_back(belief, frame, setup, generator)
+                belief = _guide(belief, frames[index - 1], setup)
+            except DegenerateWeightsError:  # nowhere that the measurement allows
+                belief = None
+
+
+def _wide(belief: Belief, setup: PassSetup) -> bool:
+    """Whether a belief of the filter is so wide that it hardly says where the vehicle is."""
+    few = thinned(belief, 2 * WIDE_CELLS)
+    return float(occupied_cells(few.state.pose, few.log_weights, setup.grid)) > WIDE_CELLS
 
 
 def _frame(
@@ -143,16 +155,17 @@ def _frame(
 
 
 def _begin(
-    frame: FilterFrame, horizon_s: float, setup: PassSetup, generator: torch.Generator
+    frames: Sequence[FilterFrame], index: int, setup: PassSetup, generator: torch.Generator
 ) -> Belief:
     """Backward particles around the filter's belief, which is divided out when they meet it."""
+    frame = frames[index]
     filtered = thinned(frame.filtered, setup.guides)
     mean, spread = calibration_moments(filtered.state, filtered.log_weights)
     start = BackwardStart(
         source=_broadened(filtered, setup),
         walking_mean=mean[:, :2],
         walking_sd=WALKING_SPREAD * spread[:, :2],
-        horizon_s=horizon_s + 1.0,
+        horizon_s=sum(earlier.dt_s for earlier in frames[: index + 1]) + 1.0,
     )
     cells = float(occupied_cells(frame.filtered.state.pose, frame.filtered.log_weights, setup.grid))
     wanted = min(max(1.0, setup.per_cell * cells / setup.particles), setup.most)
@@ -174,13 +187,12 @@ def _guide(belief: Belief, frame: FilterFrame, setup: PassSetup) -> Belief:
     divided out again hardly varies among them. With that of the start alone, a stray particle in
     its tail would now and then outweigh all others.
     """
+    if _wide(frame.predicted, setup):
+        return belief
     gamma = _broadened(thinned(frame.predicted, setup.guides), setup)
     log_gamma = mixture.log_prob(gamma, belief.state.pose)
     moved = belief.log_weights + log_gamma - belief.state.log_start
-    try:
-        log_weights, _ = normalise(moved)
-    except DegenerateWeightsError:  # far from the forward filter: it will be told by `_meet`
-        return belief
+    log_weights, _ = normalise(moved)
     return Belief(belief.state._replace(log_start=log_gamma), log_weights)
 
 
@@ -218,6 +230,8 @@ def _meet(
     """The smoothed belief; None where past and future have no place in common."""
     share = setup.model.motion.weak_share
     try:
+        if _wide(frame.predicted, setup):
+            return future_alone(belief, frame.score, generator)
         near = _within_reach(frame.filtered, belief, setup)
         found = reweigh(
             near, belief, setup.kernel.widened(MESSAGE_WIDTH), setup.map_error, share, generator

@@ -48,7 +48,9 @@ KERNEL = pose_kernel(torch.tensor([0.08, 0.08, 1e-8]))
 MEASURED = np.random.default_rng(7).normal(size=(STEPS, 2)).cumsum(0) * 0.4
 
 
-def exact() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def exact(
+    start_sd: tuple[float, float] = START_SD,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(T, 7) means and (T, 7, 7) covariances given all measurements."""
     size, m = 7, MOTION
     kept = math.exp(-LENGTH / OFFSET.distance)
@@ -57,7 +59,7 @@ def exact() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     A[0, 2] = A[0, 4] = LENGTH
     A[1, 3] = DT
     A[3, 3], A[4, 4], A[5, 5], A[6, 6] = slip, wander, kept, kept
-    first = [*START_SD, m.scale_sd, m.slip_sd, m.wander_sd, OFFSET.sd, OFFSET.sd]
+    first = [*start_sd, m.scale_sd, m.slip_sd, m.wander_sd, OFFSET.sd, OFFSET.sd]
     drift = OFFSET.sd**2 * (1 - kept**2)
     noise = [
         m.forward_noise**2 * LENGTH,

@@ -14,7 +14,7 @@ from mdps_ros.core.types import Belief
 from mdps_ros.core.weights import DegenerateWeightsError
 from mdps_ros.models import vehicle_smoothing
 from mdps_ros.models.vehicle_backward import PoseScore
-from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine, reweigh
+from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine, future_alone, reweigh
 
 from .straight_drive import KERNEL, OFFSET, STEPS, backward, exact, forward, look
 
@@ -104,6 +104,21 @@ def test_an_artificial_prior_that_stays_in_counts_twice(ahead, behind) -> None:
 
     with pytest.raises(AssertionError):
         check_exact([predicted(record) for record in ahead], [flat(belief) for belief in behind])
+
+
+def test_the_future_alone_is_the_smoother_of_a_past_that_knew_nothing(behind) -> None:
+    """At the first time, where the filter's own start is as good as flat."""
+    means, covariances = exact(start_sd=(100.0, 100.0))
+    found = future_alone(behind[0], look(0), torch.Generator().manual_seed(5))
+    mapped, weights = found.pose[..., :2] + found.map_offset, found.log_weights.exp()[..., None]
+    mean = (weights * mapped).sum(1)
+    variance = (weights * (mapped - mean[:, None]).square()).sum(1).mean(0).numpy()
+    expected = np.diag(MAPPED @ covariances[0] @ MAPPED.T)
+    off = (mean.mean(0).numpy() - MAPPED @ means[0]) / np.sqrt(expected)
+    assert (np.abs(off) < 0.3).all(), off
+    assert (np.abs(variance / expected - 1.05) < 0.25).all(), variance / expected
+    informed = np.diag(MAPPED @ exact()[1][0] @ MAPPED.T)
+    assert (expected > 1.02 * informed).all()
 
 
 def spread(past: Belief, future: Belief, t: int) -> float:

@@ -204,6 +204,50 @@ def _moved(belief):
     return belief._replace(state=belief.state._replace(pose=pose))
 
 
+def test_a_measurement_that_allows_no_place_ends_the_walk_not_the_run(round_corner) -> None:
+    frames = list(round_corner[0])
+    nowhere = WeighedScores(((1.0, lambda poses: torch.full(poses.shape[:2], -torch.inf)),))
+    frames[20] = frames[20]._replace(score=nowhere)
+    found = walk(frames)
+    assert [frame.stamp_ns for frame in found if not frame.smoothed] == [19, len(frames) - 1]
+
+
+def spread_out(belief):
+    """The same particles all over the town: a filter that has just begun."""
+    generator = torch.Generator().manual_seed(9)
+    places = 400.0 * torch.rand(1, 4000, 2, generator=generator) - 200.0
+    yaw = 6.28 * torch.rand(1, 4000, 1, generator=generator)
+    index = torch.arange(4000).unsqueeze(0) % belief.particle_count
+    state = belief.state.gather_particles(index)._replace(pose=torch.cat((places, yaw), -1))
+    return belief._replace(state=state, log_weights=torch.full((1, 4000), -np.log(4000.0)))
+
+
+def test_where_the_past_knew_nothing_the_future_speaks_alone(round_corner) -> None:
+    frames, truth = round_corner
+    begun = [
+        frame._replace(predicted=spread_out(frame.predicted), filtered=spread_out(frame.filtered))
+        if index < 12
+        else frame
+        for index, frame in enumerate(frames)
+    ]
+    for index in (4, 10):
+        found = walk(begun)[index]
+        assert found.smoothed
+        mean, deviation = along_street(found.pose, found.log_weights)
+        assert deviation < 4.0
+        assert abs(mean - truth[index, 0]) < 3.0 * deviation
+
+
+def test_no_claim_is_made_of_a_filter_that_knows_nothing(round_corner) -> None:
+    frames = [
+        frame._replace(predicted=spread_out(frame.predicted), filtered=spread_out(frame.filtered))
+        for frame in round_corner[0][:8]
+    ]
+    for frame, found in zip(frames, walk(frames), strict=True):
+        assert not found.smoothed
+        assert torch.equal(found.pose, frame.filtered.state.pose[0])
+
+
 def test_thinning_keeps_the_belief_and_small_ones_as_they_are(round_corner) -> None:
     belief = round_corner[0][8].filtered
     assert thinned(belief, belief.particle_count) is belief
