@@ -10,9 +10,7 @@ travel since the last step at an image of that kind.
 from __future__ import annotations
 
 import math
-from bisect import insort
 from collections.abc import Callable
-from operator import attrgetter
 
 import numpy as np
 
@@ -33,6 +31,7 @@ from mdps_ros.runtime.events import (
     UpdateNowEvent,
 )
 from mdps_ros.runtime.frames import between, compose, inverse
+from mdps_ros.runtime.image_queue import ImageQueue
 from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.outputs import Output, PoseEstimate, State, TransformEstimate
@@ -79,8 +78,7 @@ class Session:
         )
         self._cameras = Cameras(map, settings, device)
         self._odometry = OdometryBuffer(settings.runtime.odometry_buffer)
-        self._images: list[ImageEvent] = []  # in the order of their stamps
-        self._newest_image_ns: dict[type[ImageEvent], int] = {}
+        self._images = ImageQueue(settings.runtime.image_wait)
         self._looked: dict[type[ImageEvent] | str, float] = {}  # m travelled at the last one used
         self._places = Places(settings.place)
         self._silence_told = False
@@ -172,17 +170,7 @@ class Session:
     def _on_image(self, event: ImageEvent) -> list[Output]:
         if not self._cameras.understands(event):
             return []
-        newest = self._newest_image_ns.get(type(event))
-        if newest is not None and event.stamp_ns <= newest:
-            return [_dropped("its stamp is not newer than the last image", event.stamp_ns)]
-        self._newest_image_ns[type(event)] = event.stamp_ns
-        insort(self._images, event, key=attrgetter("stamp_ns"))
-        notes: list[Output] = []
-        if len(self._images) > self._settings.runtime.image_wait:
-            old = self._images.pop(0)
-            why = "no odometry came for it; check the odometry topic"
-            notes.append(_dropped(why, old.stamp_ns))
-        return notes + self._drain()
+        return [*self._images.put(event), *self._drain()]
 
     def _start_at_pose(self) -> list[Output]:
         """Restart around the requested pose, moved on to the newest odometry."""
@@ -229,17 +217,9 @@ class Session:
     def _drain(self) -> list[Output]:
         """Step at every image that odometry covers, or at the odometry where no camera is."""
         outputs: list[Output] = []
-        while self._images:
-            image = self._images[0]
-            newest, oldest = self._odometry.newest, self._odometry.oldest_ns
-            if newest is None or oldest is None or image.stamp_ns > newest.stamp_ns:
-                break
-            self._images.pop(0)
-            sample = self._odometry.at(image.stamp_ns)
-            if sample is None or (self._last and sample.stamp_ns < self._last.stamp_ns):
-                outputs.append(_dropped("it is older than what was used", image.stamp_ns))
-                continue
-            outputs += self._frame(sample, image)
+        used_ns = None if self._last is None else self._last.stamp_ns
+        for taken in self._images.take(self._odometry, used_ns):
+            outputs += [taken] if isinstance(taken, Note) else self._frame(*taken)
         newest = self._odometry.newest
         if newest is None or not self._camera_silent(newest.stamp_ns):
             self._silence_told = False
@@ -253,7 +233,8 @@ class Session:
     def _camera_silent(self, now_ns: int) -> bool:
         if not self._cameras.any:
             return True
-        heard = max(self._newest_image_ns.values(), default=self._first_odometry_ns)
+        newest = self._images.newest_ns
+        heard = self._first_odometry_ns if newest is None else newest
         timeout = self._settings.runtime.camera_timeout
         return heard is not None and (now_ns - heard) * 1e-9 > timeout
 
@@ -357,7 +338,6 @@ class Session:
         """Time went back: forget buffers and belief, as at a bag's loop."""
         self._odometry.clear()
         self._images.clear()
-        self._newest_image_ns.clear()
         self._looked.clear()
         self._places.clear()
         self._first_odometry_ns = self._last = None
@@ -365,11 +345,6 @@ class Session:
         self._state = State.GLOBAL
         text = "odometry stamps went back; buffers cleared, started over the whole map"
         return Note(Code.STAMP_REGRESSION, Severity.WARN, text, {"back_s": back})
-
-
-def _dropped(why: str, stamp_ns: int) -> Note:
-    data = {"stamp_s": stamp_ns * 1e-9}
-    return Note(Code.IMAGE_DROPPED, Severity.WARN, f"image dropped: {why}", data)
 
 
 def _gap(seconds: float) -> Note:
