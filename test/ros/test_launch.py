@@ -38,9 +38,10 @@ def test_launch_starts_a_named_node_in_a_namespace(start: Any, partner: Any, tow
     )
     launch.wait_for(ACTIVE)
     maps = partner.hear(topics.MAP, "/car/map")
-    names = partner.node.get_node_names_and_namespaces()
-    assert ("amcl", "/car") in names
-    (image,) = partner.node.get_subscriptions_info_by_topic("/car/front/depth")
+    node = partner.node  # it discovers the others in its own time
+    assert partner.until(lambda: ("amcl", "/car") in node.get_node_names_and_namespaces())
+    assert partner.until(lambda: node.get_subscriptions_info_by_topic("/car/front/depth"))
+    (image,) = node.get_subscriptions_info_by_topic("/car/front/depth")
     assert image.qos_profile.reliability == topics.IMAGE.qos(True).reliability
     assert partner.until(lambda: maps)
     assert launch.end() == 0, launch.text
