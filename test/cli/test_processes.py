@@ -21,8 +21,8 @@ SLEEPER = """
 import signal, sys, time
 if "stubborn" in sys.argv:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-print("up", flush=True)
 try:
+    print("up", flush=True)  # inside: the signal may come at once
     time.sleep(60)
 except KeyboardInterrupt:
     print("ended politely", flush=True)
