@@ -16,7 +16,7 @@ from mdps_ros.data.kitti_files import find_sequences, map_files
 from mdps_ros.evaluation.metrics import course, errors, wrap
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
-from mdps_ros.evaluation.run import Trace, Track, collect_trace
+from mdps_ros.evaluation.run import Trace, Track, answers, collect_trace
 from mdps_ros.evaluation.smoothing import Comparison, rows_of
 from mdps_ros.evaluation.smoothing_figure import draw_hindsight
 from mdps_ros.maps import Map, load_map
@@ -28,7 +28,6 @@ from mdps_ros.runtime.events import (
     OdometryEvent,
     PinholeCamera,
 )
-from mdps_ros.runtime.outputs import Output
 from mdps_ros.runtime.session import Session
 from mdps_ros.settings import Settings, with_values
 
@@ -84,7 +83,7 @@ def locate(sequence: KittiSequence, place: Map, settings: Settings) -> Trace:
     settings = with_values(settings, {"depth.enabled": False, "camera.enabled": False})
     start = time.perf_counter()
     session = Session(place, settings)
-    outputs = _answers(session, _odometry(sequence))
+    outputs = answers(session, _odometry(sequence))
     trace = collect_trace(outputs, truth_on(place, sequence))
     return dataclasses.replace(trace, seconds=time.perf_counter() - start)
 
@@ -133,7 +132,7 @@ def smoothing_rows(
     truth = truth_on(place, sequence)
     comparison = Comparison(settings, lags_s, truth, settings.map_error, device)
     session = Session(place, settings, comparison.watch)
-    trace = collect_trace(_answers(session, _odometry(sequence)))
+    trace = collect_trace(answers(session, _odometry(sequence)))
     travelled = dict(zip(trace.stamps_ns.tolist(), trace.travelled.tolist(), strict=True))
     frames = comparison.frames(travelled)
     if pictures is not None:
@@ -165,7 +164,7 @@ def depth_rows(root: Path, name: str, seed: int, settings: Settings) -> list[Row
             place, with_values(settings, {"depth.enabled": depth, "camera.enabled": False})
         )
         trace = collect_trace(
-            _answers(session, _depth_drive(sequence, place)), truth_on(place, sequence)
+            answers(session, _depth_drive(sequence, place)), truth_on(place, sequence)
         )
         rows.append(_depth_row(name, seed, "road + depth" if depth else "road", trace))
     return rows
@@ -191,11 +190,6 @@ def _depth_row(name: str, seed: int, models: str, trace: Trace) -> Row:
         "frames": int(late.sum()),
         "travelled_m": float(trace.travelled[-1]),
     }
-
-
-def _answers(session: Session, events: Iterator[Event]) -> Iterator[Output]:
-    for event in events:
-        yield from session.handle(event)
 
 
 def _odometry(sequence: KittiSequence, frames: Sequence[int] | None = None) -> Iterator[Event]:
@@ -224,13 +218,6 @@ def _depth_drive(sequence: KittiSequence, place: Map) -> Iterator[Event]:
             yield DepthImageEvent(
                 stamp_ns=image.stamp_ns,
                 depth=image.depth,
-                camera=PinholeCamera(
-                    width=camera.width,
-                    height=camera.height,
-                    fx=camera.fx,
-                    fy=camera.fy,
-                    cx=camera.cx,
-                    cy=camera.cy,
-                ),
+                camera=PinholeCamera.of(camera),
                 T_base_camera=camera.T_base_camera,
             )

@@ -5,15 +5,20 @@ Axes: T estimates in order of time, K hypotheses, N particles of a snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mdps_ros.evaluation.metrics import Score, score
+from mdps_ros.runtime.events import Event
 from mdps_ros.runtime.outputs import Output, ParticleSnapshot, PoseEstimate, State
 from mdps_ros.runtime.snapshots import SnapshotPicker
+
+if TYPE_CHECKING:  # a session brings torch, which errors of the command line do without
+    from mdps_ros.runtime.session import Session
 
 Floats = NDArray[np.float64]
 
@@ -97,6 +102,12 @@ class Trace:
             ValueError: no frame has a truth.
         """
         return score(self.travelled, self.estimate, self.truth, self.top_mass, self.covariance)
+
+
+def answers(session: Session, events: Iterable[Event]) -> Iterator[Output]:
+    """What a session says to events, one after another."""
+    for event in events:
+        yield from session.handle(event)
 
 
 def collect_trace(

@@ -24,7 +24,7 @@ from mdps_ros.core.types import MixtureBelief
 from mdps_ros.evaluation.metrics import errors
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
-from mdps_ros.evaluation.run import Floats, Trace, Track, collect_trace
+from mdps_ros.evaluation.run import Floats, Trace, Track, answers, collect_trace
 from mdps_ros.maps import Map, load_map
 from mdps_ros.maps.imperfect import ImperfectStyle, imperfect_map
 from mdps_ros.runtime.events import ColourImageEvent, Event, OdometryEvent, PinholeCamera
@@ -144,7 +144,7 @@ def _row(drive: RecordedDrive, split: str, index: int, run: StreetRun, settings:
     begun = time.perf_counter()
     session = Session(place, settings)
     nll = MixtureNll(drive.truth, output_kernel(settings))
-    trace = collect_trace(nll.watch(_answers(session, drive.events(other))), drive.truth)
+    trace = collect_trace(nll.watch(answers(session, drive.events(other))), drive.truth)
     trace = dataclasses.replace(trace, seconds=time.perf_counter() - begun)
     row = row_of(run.name, index, trace)
     row.update(method=run.method, map=run.map, heading_known=run.heading_known)
@@ -224,14 +224,7 @@ def recorded_drive(split: str, index: int) -> RecordedDrive:
         StreetDriveStyle(rate_hz=2.5),
     )
     camera = street.camera
-    lens = PinholeCamera(
-        width=camera.width,
-        height=camera.height,
-        fx=camera.fx,
-        fy=camera.fy,
-        cx=camera.cx,
-        cy=camera.cy,
-    )
+    lens = PinholeCamera.of(camera)
     images = tuple(
         ColourImageEvent(stamp_ns=stamp, rgb=rgb, camera=lens, T_base_camera=camera.T_base_camera)
         for stamp, rgb in street.frames()
@@ -262,8 +255,3 @@ def _told(settings: Settings, run: StreetRun, truth: Track, index: int) -> Setti
             "start.heading_sd": HEADING_SD,
         }
     return with_values(settings, values)
-
-
-def _answers(session: Session, events: Iterator[Event]) -> Iterator[Output]:
-    for event in events:
-        yield from session.handle(event)

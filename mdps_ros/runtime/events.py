@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mdps_ros.data.recording import CameraModel
 from mdps_ros.runtime.belief_file import SavedBelief
 
 
@@ -33,6 +34,18 @@ class PinholeCamera:
     fy: float
     cx: float
     cy: float
+
+    @classmethod
+    def of(cls, camera: CameraModel) -> PinholeCamera:
+        """The intrinsics of a camera, without its mounting."""
+        return cls(
+            width=camera.width,
+            height=camera.height,
+            fx=camera.fx,
+            fy=camera.fy,
+            cx=camera.cx,
+            cy=camera.cy,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,8 +120,7 @@ class Localizer:
         self._belief = filtering.init(self._model, prior, 1, count, self._generator)
         self._step = None
         self._fit = 0.0
-        # a spread-out cloud would ask for many times what sampled its region well at the start
-        self._most = min(max(count, 20 * limits.particles_min), limits.particles_max)
+        self._most = self._ceiling(count)
 
     @property
     def held(self) -> tuple[Belief, float] | None:
@@ -134,10 +133,7 @@ class Localizer:
         moved = type(state)(*(leaf.to(self._device) for leaf in state))
         self._belief, self._fit = Belief(moved, log_weights.to(self._device)), fit
         self._step = None
-        limits = self._settings.filter
-        self._most = min(
-            max(belief.particle_count, 20 * limits.particles_min), limits.particles_max
-        )
+        self._most = self._ceiling(belief.particle_count)
 
     def advance(self, motion: Motion, look: Look | None, share: float = 1.0) -> tuple[str, ...]:
         """Resample, move and weigh by every measurement there is.
@@ -249,12 +245,24 @@ class Localizer:
             raise RuntimeError("start the localizer before using it")
         return self._belief
 
+    def _ceiling(self, count: int) -> int:
+        """Most particles of a belief that began with `count`.
+
+        A spread-out cloud would ask for many times what sampled its region well at the start.
+        """
+        limits = self._settings.filter
+        return min(max(count, 20 * limits.particles_min), limits.particles_max)
+
     def _count(self) -> int:
         """Particles of the next step: as many as now, or what KLD asks for when resampling."""
         belief = self._started()
         present = belief.particle_count
         if float(effective_size(belief.log_weights)[0]) >= present * self._fraction:
             return present
+        return self._wanted(belief)
+
+    def _wanted(self, belief: Belief) -> int:
+        """Particles that KLD asks for, as far as they are allowed."""
         return min(self._counter(belief.state.pose, belief.log_weights), self._most)
 
     def _weigh_by_look(self, belief: Belief, look: Look, share: float) -> Belief | None:
@@ -265,6 +273,9 @@ class Localizer:
         """
         least = self._settings.filter.tempering_size
         for part in range(PARTS):
+            if part > 0:
+                drawn = self._mixture(*belief, self._wanted(belief), self._generator)
+                belief = Belief(drawn.state, drawn.log_weights)
             poses = belief.state.pose if look.on_earth else on_map(belief.state)
             score = look.log_likelihood(poses)
             if score is None:
@@ -272,12 +283,8 @@ class Localizer:
             borne = float(bearable_share(belief.log_weights, score, share, least)[0])
             belief, _ = filtering.update(belief, borne * score, self._model)
             share -= borne
-            if share <= 0.0 or part == PARTS - 1:
-                return belief
-            count = min(self._counter(belief.state.pose, belief.log_weights), self._most)
-            state, log_weights = belief
-            drawn = self._mixture(state, log_weights, count, self._generator)
-            belief = Belief(drawn.state, drawn.log_weights)
+            if share <= 0.0:
+                break
         return belief
 
     def _road_score(self, mapped: Tensor) -> Tensor:
