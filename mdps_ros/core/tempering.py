@@ -7,7 +7,7 @@ each as large as the cloud bears, and the cloud is drawn anew between them.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from mdps_ros.core import weights
@@ -20,7 +20,7 @@ def bearable_share(
     log_likelihood: Float[Tensor, "B N"],
     most: float,
     least_size: float,
-) -> Float[Tensor, " B"]:
+) -> Float64[Tensor, " B"]:
     """The largest part of a log-likelihood that leaves a cloud with a given effective size.
 
     Args:
@@ -31,14 +31,16 @@ def bearable_share(
             already gets the smallest part that makes progress, `most` / 10.
 
     Returns:
-        Parts in [`most` / 10, `most`].
+        Parts in [`most` / 10, `most`]; exactly `most` where the cloud bears it all.
     """
 
     def bears(share: Tensor) -> Tensor:
-        tilted, _ = weights.normalise(log_weights + share[:, None] * log_likelihood)
+        part = share.to(log_weights)[:, None]
+        tilted, _ = weights.normalise(log_weights + part * log_likelihood)
         return weights.effective_size(tilted) >= least_size
 
-    high = torch.full_like(log_weights[:, 0], most)
+    # in float64 `most` stays what it is, so that what is left of it after all of it is 0
+    high = torch.full_like(log_weights[:, 0], most, dtype=torch.float64)
     low = high / 10
     whole = bears(high)
     for _ in range(_HALVINGS):

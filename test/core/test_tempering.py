@@ -31,6 +31,15 @@ def test_a_cloud_that_bears_all_gets_all() -> None:
     assert float(bearable_share(log_weights, score, 0.4, 100.0)[0]) == 0.4
 
 
+@pytest.mark.parametrize("most", [0.1, 0.3, 1 / 3, 0.7])
+def test_all_of_a_measurement_leaves_no_remainder_even_in_single_precision(most: float) -> None:
+    """A remainder of a rounding would be taken for a second part, with a fresh draw before it."""
+    log_weights, score = (part.float() for part in gaussian_cloud())
+    share = float(bearable_share(log_weights, score, most, 10.0)[0])
+    assert most - share == 0.0
+    assert float(torch.tensor(most)) != most  # float32 would have left one
+
+
 def test_a_cloud_too_small_still_makes_progress() -> None:
     log_weights, score = gaussian_cloud()
     assert float(bearable_share(log_weights, score, 0.4, 1e6)[0]) == pytest.approx(0.04)
