@@ -27,6 +27,9 @@ COMMANDS = {
     "replay": LazyCommand(
         "mdps_ros.cli.replay", "replay", "Localize a recorded drive without ROS; writes a report."
     ),
+    "doctor": LazyCommand(
+        "mdps_ros.cli.doctor", "doctor", "Check a running graph or a bag; says what to do."
+    ),
     "evaluate": LazyCommand("mdps_ros.cli.evaluate", "app", "Measure on known drives."),
     "calibrate": LazyCommand(
         "mdps_ros.cli.calibrate", "app", "Learn the constants of a measurement model."
@@ -36,6 +39,9 @@ COMMANDS = {
     ),
     "finetune": LazyCommand(
         "mdps_ros.cli.finetune", "finetune", "Fit the camera model to one's own vehicle."
+    ),
+    "bench": LazyCommand(
+        "mdps_ros.cli.bench", "bench", "Time the package against peers on the same work."
     ),
     "settings": LazyCommand(
         "mdps_ros.cli.settings", "settings", "Print every setting, or write a parameter file."
