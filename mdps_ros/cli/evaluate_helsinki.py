@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -36,6 +37,11 @@ def helsinki(
     control: Annotated[
         bool, typer.Option(help="Show the images of another drive: nothing must converge.")
     ] = False,
+    lag: Annotated[
+        list[float] | None,
+        typer.Option(help="Compare with smoothers of this lag, s, and offline; again for more."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Filter seeds of each drive, with --lag.")] = 1,
     jobs: Annotated[int, typer.Option(help="Drives at a time; 0 takes one for each core.")] = 0,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="One value, e.g. camera.decorrelation=10.")
@@ -46,18 +52,20 @@ def helsinki(
 ) -> None:
     """Find drives in central Helsinki by a colour camera, starting anywhere in the extract.
 
-    Writes, beside the JSON file, a page (.md) and the curves of recall over distance (.png).
+    Writes, beside the JSON file, a page (.md) and the curves of recall over distance (.png); with
+    --lag a page that compares the filter with its smoothers.
 
     Examples:
         mdps evaluate helsinki --split test --json out.json
         mdps evaluate helsinki --drives 6 --map clean --heading unknown --method mdpf
+        mdps evaluate helsinki --method mdpf --lag 3 --lag 10 --seeds 5 --json out.json
     """
     from rich.console import Console
 
     from mdps_ros.cli.live import WHEEL_ODOMETER
     from mdps_ros.cli.options import read_settings
     from mdps_ros.cli.run_tasks import run_tasks
-    from mdps_ros.evaluation import results, street_report
+    from mdps_ros.evaluation import hindsight_report, results, street_report
     from mdps_ros.evaluation import street_drives as suite
 
     _check("--split", [split], suite.SPLITS)
@@ -70,14 +78,22 @@ def helsinki(
         for map in _check("--map", maps or ["clean", "imperfect"], suite.MAPS)
     )
     settings = read_settings(None, [*WHEEL_ODOMETER, *suite.TOLD, *(assignments or [])])
-    tasks = [(split, index, runs, settings) for index in range(drives)]
-    found = run_tasks(suite.drive_rows, tasks, jobs)
+    page: ModuleType = hindsight_report if lag else street_report
+    if lag:
+        numbers = [(index, seed) for index in range(drives) for seed in range(seeds)]
+        tasks = [(split, index, seed, runs, settings, lag) for index, seed in numbers]
+        found = run_tasks(suite.hindsight_rows, tasks, jobs)
+    else:
+        found = run_tasks(
+            suite.drive_rows, [(split, index, runs, settings) for index in range(drives)], jobs
+        )
     rows = street_report.grouped([row for group in found for row in group])
-    results.print_table(Console(), f"helsinki {split}", street_report.totals(rows), COLUMNS)
+    columns = hindsight_report.COLUMNS if lag else COLUMNS
+    results.print_table(Console(), f"helsinki {split}", page.totals(rows), columns)
     if json_file is not None:
         command = results.command_line()
         results.write_json(json_file, results.document("helsinki", rows, 0, command=command))
-        street_report.write_page(json_file, rows, command)
+        page.write_page(json_file, rows, command)
 
 
 def _check(option: str, given: list[str], known: object) -> list[str]:

@@ -17,10 +17,10 @@ from mdps_ros.evaluation.metrics import course, errors, wrap
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
 from mdps_ros.evaluation.run import Trace, Track, answers, collect_trace
-from mdps_ros.evaluation.smoothing import Comparison, rows_of
+from mdps_ros.evaluation.smoothing import hindsight
 from mdps_ros.evaluation.smoothing_figure import draw_hindsight
+from mdps_ros.evaluation.smoothing_frames import rows_of
 from mdps_ros.maps import Map, load_map
-from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import (
     DepthImageEvent,
     Event,
@@ -121,20 +121,14 @@ def smoothing_rows(
         pictures: folder for a picture of the run, or None.
 
     Returns:
-        One row per method, see `smoothing.rows_of`.
+        One row per method, see `smoothing_frames.rows_of`.
     """
     torch.set_num_threads(1)
     sequence = load_sequence(root, name)
     place = load_kitti_map(root, name, union)
-    off = {"depth.enabled": False, "camera.enabled": False, "smoother.enabled": False}
+    off = {"depth.enabled": False, "camera.enabled": False}
     settings = with_values(settings, {**off, "runtime.seed": seed})
-    device, _ = choose_device(settings.runtime.device)
-    truth = truth_on(place, sequence)
-    comparison = Comparison(settings, lags_s, truth, settings.map_error, device)
-    session = Session(place, settings, comparison.watch)
-    trace = collect_trace(answers(session, _odometry(sequence)))
-    travelled = dict(zip(trace.stamps_ns.tolist(), trace.travelled.tolist(), strict=True))
-    frames = comparison.frames(travelled)
+    frames = hindsight(place, settings, _odometry(sequence), truth_on(place, sequence), lags_s)
     if pictures is not None:
         draw_hindsight(pictures / f"{name}_{seed}.png", frames, f"KITTI {name}, seed {seed}")
     return rows_of(name, seed, frames)

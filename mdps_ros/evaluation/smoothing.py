@@ -19,30 +19,20 @@ from numpy.typing import NDArray
 from mdps_ros.core.kernels import pose_kernel
 from mdps_ros.core.nll import mixture_nll
 from mdps_ros.core.types import MixtureBelief
-from mdps_ros.evaluation.metrics import (
-    CLAIM_MASS,
-    CLAIM_RADIUS_M,
-    NEES_95,
-    claim_share,
-    converged_after_m,
-    errors,
-    nees,
-    recall_at,
-    wrong_claim_share,
-)
-from mdps_ros.evaluation.results import Row
-from mdps_ros.evaluation.run import Track
+from mdps_ros.evaluation.run import Track, answers, collect_trace
+from mdps_ros.evaluation.smoothing_frames import FILTER, Floats, MethodFrames
+from mdps_ros.maps import Map
+from mdps_ros.runtime.device import choose_device
+from mdps_ros.runtime.events import Event
+from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.smoother import Smoother, compact, top_hypothesis
 from mdps_ros.runtime.smoother_frames import FilterFrame
 from mdps_ros.runtime.smoother_pass import SmoothedFrame
 from mdps_ros.runtime.smoother_replay import smooth_replay
 from mdps_ros.settings import EstimateSettings, MapErrorSettings, Settings, with_values
 
-Floats = NDArray[np.float64]
-
 TRUTH_KERNEL = (0.5, 0.5, 0.02)
 """m, m, rad about every particle: what a belief of particles is as a density."""
-FILTER = "filter"
 OFFLINE = "offline"
 
 
@@ -143,111 +133,34 @@ class Comparison:
         return {method: _scored(told, stamps, distance) for method, told in self.told.items()}
 
 
-def rows_of(name: str, seed: int, frames: dict[str, MethodFrames]) -> list[Row]:
-    """One row per method; errors are of the frames from the filter's convergence on.
+def hindsight(
+    place: Map,
+    settings: Settings,
+    events: Iterable[Event],
+    truth: Track,
+    lags_s: Sequence[float],
+) -> dict[str, MethodFrames]:
+    """Drive once, and say what the filter and every smoother made of each frame.
 
     Args:
-        name: of the drive.
-        seed: of the filter.
-        frames: see `Comparison.frames`.
+        place: the localizer's map.
+        settings: the whole tree; its own online smoother is off.
+        events: of the drive, in order.
+        truth: true poses in the map frame.
+        lags_s: see `Comparison`.
     """
-    start = frames[FILTER].converged_m
-    return [
-        {"name": f"{name} {method}", "seed": seed, **said.row(start)}
-        for method, said in frames.items()
-    ]
+    settings = with_values(settings, {"smoother.enabled": False})
+    device, _ = choose_device(settings.runtime.device)
+    comparison = Comparison(settings, lags_s, truth, settings.map_error, device)
+    trace = collect_trace(answers(Session(place, settings, comparison.watch), events))
+    travelled = dict(zip(trace.stamps_ns.tolist(), trace.travelled.tolist(), strict=True))
+    return comparison.frames(travelled)
 
 
 def _as_told(frame: FilterFrame) -> SmoothedFrame:
     """The filter's belief in the form of a smoothed one."""
     state, log_weights = frame.filtered
     return SmoothedFrame(frame.stamp_ns, state.pose[0], log_weights[0], False)
-
-
-@dataclass(frozen=True)
-class MethodFrames:
-    """One method on T frames with a truth.
-
-    Attributes:
-        travelled: (T,) m since the start.
-        estimate: (T, 3) best hypothesis, x m, y m, yaw rad.
-        truth: (T, 3).
-        covariance: (T, 3, 3) of the whole belief about the best hypothesis.
-        mass: (T,) share of the belief in it.
-        nll: (T,) nats (m^2 rad) at the truth.
-        smoothed: (T,) whether hindsight had a say.
-        seconds: that the smoother worked.
-    """
-
-    travelled: Floats
-    estimate: Floats
-    truth: Floats
-    covariance: Floats
-    mass: Floats
-    nll: Floats
-    smoothed: NDArray[np.bool_]
-    seconds: float
-
-    @property
-    def converged_m(self) -> float | None:
-        """Travel at the first right claim that lasts."""
-        error = errors(self.estimate, self.truth).position_m
-        return converged_after_m(self.travelled, error, self.mass)
-
-    def row(self, start_m: float | None) -> Row:
-        """Numbers of all frames, and of those from `start_m` on (None where there are none)."""
-        error = errors(self.estimate, self.truth)
-        position = error.position_m
-        after = np.zeros(len(position), bool) if start_m is None else self.travelled >= start_m
-        squared = nees(self.estimate, self.truth, self.covariance)
-        late: dict[str, float] = {}
-        if after.any():
-            off = {name: np.abs(values[after]) for name, values in error._asdict().items()}
-            late = {
-                "median_error_m": float(np.median(off["position_m"])),
-                "mean_error_m": float(np.mean(off["position_m"])),
-                "p95_error_m": float(np.percentile(off["position_m"], 95)),
-                "median_lateral_m": float(np.median(off["lateral_m"])),
-                "median_longitudinal_m": float(np.median(off["longitudinal_m"])),
-                "median_heading_deg": float(np.degrees(np.median(off["heading_rad"]))),
-                "recall_at_2m": recall_at(off["position_m"], 2.0),
-                "mean_nll": float(np.mean(self.nll[after])),
-                "median_nees": float(np.nanmedian(squared[after])),
-                "consistent_share": float(np.mean(squared[after] <= NEES_95)),
-            }
-        return {
-            "converged_after_m": self.converged_m,
-            **{name: late.get(name) for name in AFTER},
-            "wrong_mode_share": float(np.mean(position > CLAIM_RADIUS_M)),
-            "wrong_claim_share": wrong_claim_share(position, self.mass),
-            "claim_share": claim_share(self.mass),
-            "first_claim_m": _first(self.travelled, self.mass >= CLAIM_MASS),
-            "mean_nll_of_all": float(np.mean(self.nll)),
-            "smoothed_share": float(np.mean(self.smoothed)),
-            "frames": len(position),
-            "frames_after": int(after.sum()),
-            "seconds": self.seconds,
-        }
-
-
-AFTER = (
-    "median_error_m",
-    "mean_error_m",
-    "p95_error_m",
-    "median_lateral_m",
-    "median_longitudinal_m",
-    "median_heading_deg",
-    "recall_at_2m",
-    "mean_nll",
-    "median_nees",
-    "consistent_share",
-)
-"""Numbers over the frames from the filter's convergence on, the same for all methods."""
-
-
-def _first(travelled: Floats, holds: NDArray[np.bool_]) -> float | None:
-    """Travel at the first frame where something holds."""
-    return float(travelled[holds][0]) if holds.any() else None
 
 
 def _scored(told: Told, stamps: NDArray[np.int64], travelled: Floats) -> MethodFrames:

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mdps_ros.evaluation.metrics import CLAIM_MASS, CLAIM_RADIUS_M, errors
-from mdps_ros.evaluation.smoothing import MethodFrames
+from mdps_ros.evaluation.smoothing_frames import MethodFrames
 
 COLOURS = ("#bbbbbb", "#ee7733", "#009988", "#0077bb", "#cc3311", "#33bbee")
 LEAST_M = 0.05

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -25,6 +25,8 @@ from mdps_ros.evaluation.metrics import errors
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
 from mdps_ros.evaluation.run import Floats, Trace, Track, answers, collect_trace
+from mdps_ros.evaluation.smoothing import hindsight
+from mdps_ros.evaluation.smoothing_frames import rows_of
 from mdps_ros.maps import Map, load_map
 from mdps_ros.maps.imperfect import ImperfectStyle, imperfect_map
 from mdps_ros.runtime.events import ColourImageEvent, Event, OdometryEvent, PinholeCamera
@@ -137,14 +139,53 @@ def drive_rows(
     return [_row(drive, split, index, run, settings) for run in runs]
 
 
+def hindsight_rows(
+    split: str,
+    index: int,
+    seed: int,
+    runs: tuple[StreetRun, ...],
+    settings: Settings,
+    lags_s: Sequence[float],
+) -> list[Row]:
+    """The filter, smoothers of several lags and the offline smoother on one drive.
+
+    Args:
+        split: part of Helsinki, of SPLITS.
+        index: number of the drive.
+        seed: of the filter; what is told of the start and how the map is wrong stay the drive's.
+        runs: ways to localize it.
+        settings: the whole tree.
+        lags_s: ages at which a fixed-lag smoother has its last word, s.
+
+    Returns:
+        One row per run and method, see `smoothing_frames.rows_of`; its seed is the drive's number
+        and `filter_seed` the filter's.
+    """
+    torch.set_num_threads(1)
+    drive = recorded_drive(split, index)
+    rows = []
+    for run in runs:
+        told = _told(settings, run, drive.truth, index)
+        told = with_values(told, {"runtime.seed": index + 1000 * seed})
+        events = drive.events(_other(run, split, index))
+        frames = hindsight(_map(run.map, index), told, events, drive.truth, lags_s)
+        rows += [{**row, "filter_seed": seed} for row in rows_of(f"{run.name},", index, frames)]
+    return rows
+
+
+def _other(run: StreetRun, split: str, index: int) -> RecordedDrive | None:
+    return None if run.own_images else recorded_drive(split, index + 1)
+
+
 def _row(drive: RecordedDrive, split: str, index: int, run: StreetRun, settings: Settings) -> Row:
     place = _map(run.map, index)
     settings = _told(settings, run, drive.truth, index)
-    other = None if run.own_images else recorded_drive(split, index + 1)
     begun = time.perf_counter()
     session = Session(place, settings)
     nll = MixtureNll(drive.truth, output_kernel(settings))
-    trace = collect_trace(nll.watch(answers(session, drive.events(other))), drive.truth)
+    trace = collect_trace(
+        nll.watch(answers(session, drive.events(_other(run, split, index)))), drive.truth
+    )
     trace = dataclasses.replace(trace, seconds=time.perf_counter() - begun)
     row = row_of(run.name, index, trace)
     row.update(method=run.method, map=run.map, heading_known=run.heading_known)

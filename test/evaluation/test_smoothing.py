@@ -13,7 +13,8 @@ import torch
 from mdps_ros.data.kitti import load_sequence
 from mdps_ros.evaluation import kitti
 from mdps_ros.evaluation.run import Track, collect_trace
-from mdps_ros.evaluation.smoothing import AFTER, Comparison, rows_of
+from mdps_ros.evaluation.smoothing import Comparison
+from mdps_ros.evaluation.smoothing_frames import AFTER, rows_of
 from mdps_ros.runtime.events import InitialPoseEvent, OdometryEvent
 from mdps_ros.runtime.frames import compose
 from mdps_ros.runtime.session import Session
