@@ -109,7 +109,7 @@ class BagDrive:
 
     def events(self, with_images: bool = True) -> Iterator[tuple[int, Event | Note]]:
         """Yield (log time ns, event) in log order; a Note is a message that cannot be used."""
-        inputs = Inputs(self._T_base)
+        inputs = Inputs(self.T_base)
         wanted = [self.topics.odometry]
         if with_images and self.topics.image is not None and self.topics.camera_info is not None:
             # As with latched intrinsics: the first ones hold from the beginning.
@@ -160,7 +160,13 @@ class BagDrive:
             return GeoAnchor(fix.latitude, fix.longitude)
         return None
 
-    def _T_base(self, frame: str) -> NDArray[np.float64] | None:
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """All frames of /tf_static."""
+        parents = {parent for parent, _ in self._parents.values()}
+        return tuple(sorted(parents | self._parents.keys()))
+
+    def T_base(self, frame: str) -> NDArray[np.float64] | None:
         """(4, 4) base <- frame through /tf_static; None when they are not connected."""
         T_base_frame = np.eye(4)
         seen: set[str] = set()

@@ -1,0 +1,298 @@
+"""Watches a running graph for a few seconds and writes an `Observation` as JSON, for `mdps doctor`.
+
+    python -m mdps_ros.ros.observe seen.json --seconds 5
+
+Topics are those of the localization node, where one runs; else those with the usual names, or the
+only ones of their types.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+import tf2_ros
+from geometry_msgs.msg import TwistWithCovarianceStamped
+from lifecycle_msgs.srv import GetState
+from nav_msgs.msg import Odometry
+from rcl_interfaces.srv import GetParameters
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import parameter_value_to_python
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix
+from tf2_msgs.msg import TFMessage
+
+from mdps_ros.runtime import messages
+from mdps_ros.runtime.observation import ROLES, NodeSeen, Observation, Offer
+from mdps_ros.runtime.observing import Collector
+from mdps_ros.settings import Settings, describe, with_values
+
+CLASSES = {
+    f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind
+    for kind in (
+        Odometry, TwistWithCovarianceStamped, Image, CompressedImage, CameraInfo, NavSatFix,
+        TFMessage,
+    )
+}  # fmt: skip
+STATUS = "mdps_ros/msg/LocalizerStatus"
+DISCOVERY_S = 10.0
+"""Time that an odometry gets to be found."""
+REST_S = 2.0
+"""Time that the rest of the graph then gets."""
+ANSWER_S = 5.0
+"""Time that a service of the node gets to answer."""
+DEPTH = 2000
+
+
+class Observer(Node):
+    """Finds the topics, then listens to them.
+
+    Args:
+        named: role -> topic that the user named.
+    """
+
+    def __init__(self, named: dict[str, str]) -> None:
+        super().__init__("mdps_doctor")
+        self._named = named
+        self._collector = Collector()
+        self._frames: set[str] = set()
+        self._lock = threading.Lock()
+        self._buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self._buffer, self)
+        self._topics: dict[str, str] = {}
+        self.problems: list[str] = []
+
+    def sees_odometry(self) -> bool:
+        """Whether somebody publishes odometry of some kind."""
+        wanted = {*ROLES["odom"].types, *ROLES["twist"].types}
+        return any(
+            wanted & set(kinds) and self.count_publishers(name)
+            for name, kinds in self.get_topic_names_and_types()
+        )
+
+    def find_node(self) -> NodeSeen | None:
+        """The node that publishes a LocalizerStatus, with its state and parameters."""
+        for name, kinds in self.get_topic_names_and_types():
+            if STATUS not in kinds:
+                continue
+            for info in self.get_publishers_info_by_topic(name):
+                full = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+                return NodeSeen(full, self._state_of(full), self._parameters_of(full))
+        return None
+
+    def _state_of(self, node: str) -> str:
+        answer = self._call(GetState, f"{node}/get_state", GetState.Request())
+        return "" if answer is None else str(answer.current_state.label)
+
+    def _parameters_of(self, node: str) -> dict[str, Any]:
+        names = [name for name, _, _ in describe(Settings())]
+        request = GetParameters.Request(names=names)
+        answer = self._call(GetParameters, f"{node}/get_parameters", request)
+        if answer is None:
+            return {}
+        values = (parameter_value_to_python(value) for value in answer.values)
+        return {n: v for n, v in zip(names, values, strict=False) if v is not None}
+
+    def _call(self, kind: Any, name: str, request: Any) -> Any:
+        """The answer of a service; None when none comes in time."""
+        client = self.create_client(kind, name)
+        try:
+            if not client.wait_for_service(ANSWER_S):
+                return None
+            future = client.call_async(request)
+            until(future.done, ANSWER_S)
+            return future.result() if future.done() else None
+        finally:
+            self.destroy_client(client)
+
+    def find_topics(self, node: NodeSeen | None) -> None:
+        """Choose a topic for every role, and listen to it."""
+        used = {} if node is None else self._inputs_of(node.name)
+        offered = {
+            name: kinds
+            for name, kinds in self.get_topic_names_and_types()
+            if self.count_publishers(name)
+        }
+        for role, wanted in ROLES.items():
+            if role == "tf_static":
+                chosen: str | None = "/tf_static"
+            else:
+                chosen = self._named.get(role) or self._choose(role, wanted.types, used, offered)
+            if chosen is not None and chosen in offered:
+                self._topics[role] = chosen
+                self._listen(role, chosen, offered[chosen])
+            elif role in self._named:
+                self.problems.append(
+                    f"nobody publishes {chosen}; `ros2 topic list` shows what is there"
+                )
+
+    def _inputs_of(self, node: str) -> dict[str, list[str]]:
+        """Message type -> topics that a node takes."""
+        space, _, name = node.rpartition("/")
+        taken: dict[str, list[str]] = {}
+        for topic, kinds in self.get_subscriber_names_and_types_by_node(name, space or "/"):
+            for kind in kinds:
+                taken.setdefault(kind, []).append(topic)
+        return taken
+
+    def _choose(
+        self,
+        role: str,
+        types: tuple[str, ...],
+        used: dict[str, list[str]],
+        offered: dict[str, list[str]],
+    ) -> str | None:
+        taken = [topic for kind in types for topic in used.get(kind, ()) if topic in offered]
+        if taken:
+            return taken[0]
+        usual: str = self.resolve_topic_name(role)
+        if usual in offered:
+            return usual
+        fitting = [n for n, kinds in offered.items() if set(kinds) & set(types) and n not in OWN]
+        if len(fitting) > 1 and role != "twist":
+            option = {"odom": "odometry"}.get(role, role.replace("_", "-"))
+            self.problems.append(
+                f"{len(fitting)} topics may be the {role}: {', '.join(sorted(fitting))}; "
+                f"choose one with --{option}-topic"
+            )
+            return None
+        return fitting[0] if fitting else None
+
+    def _listen(self, role: str, name: str, kinds: list[str]) -> None:
+        """Subscribe in the way that the publishers offer, if the type is one of ours."""
+        kind = next((CLASSES[kind] for kind in kinds if kind in ROLES[role].types), None)
+        if kind is None:
+            return
+        offers = self._offers(name)
+        reliable = bool(offers) and all(offer.reliable for offer in offers)
+        latched = bool(offers) and all(offer.latched for offer in offers)
+        policy, durable = ReliabilityPolicy, DurabilityPolicy
+        qos = QoSProfile(
+            depth=DEPTH,
+            reliability=policy.RELIABLE if reliable else policy.BEST_EFFORT,
+            durability=durable.TRANSIENT_LOCAL if latched else durable.VOLATILE,
+        )
+        self.create_subscription(kind, name, self._take_of(role), qos)
+
+    def _take_of(self, role: str) -> Callable[[Any], None]:
+        def frames(msg: Any) -> None:
+            for item in msg.transforms:
+                self._frames |= {item.header.frame_id, item.child_frame_id}
+
+        def take(msg: Any) -> None:
+            with self._lock:
+                self._collector.saw(role, self.get_clock().now().nanoseconds, msg)
+
+        return frames if role == "tf_static" else take
+
+    def _offers(self, name: str) -> tuple[Offer, ...]:
+        return tuple(
+            Offer(
+                info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
+                info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL,
+            )
+            for info in self.get_publishers_info_by_topic(name)
+        )
+
+    def report(self, source: str, base: str, node: NodeSeen | None) -> Observation:
+        """What was seen until now."""
+        types = dict(self.get_topic_names_and_types())
+        with self._lock:
+            seen = self._collector
+            return Observation(
+                source=source,
+                live=True,
+                topics={
+                    role: seen.topic(role, name, tuple(types.get(name, ())), self._offers(name))
+                    for role, name in self._topics.items()
+                },
+                problems=tuple(self.problems),
+                node=node,
+                camera=seen.camera,
+                image=seen.image,
+                base=base,
+                T_base_camera=self._mount(base, seen.frame("image")),
+                frames=tuple(sorted(self._frames)),
+                travelled_m=seen.travelled_m,
+                fastest_mps=seen.fastest_mps,
+                fixes=tuple(seen.fixes),
+            )
+
+    def _mount(self, base: str, frame: str) -> tuple[float, ...] | None:
+        try:
+            found = self._buffer.lookup_transform(base, frame, Time()) if frame else None
+        except tf2_ros.TransformException:
+            return None
+        matrix = None if found is None else messages.transform_matrix(found.transform)
+        return None if matrix is None else tuple(matrix.ravel().tolist())
+
+
+OWN = ("/odometry", "/ground_truth")
+"""Topics of our node and our bags that have the type of an input."""
+
+
+def until(ready: Callable[[], Any], seconds: float) -> None:
+    """Wait until something holds, or so long."""
+    end = time.monotonic() + seconds
+    while not ready() and time.monotonic() < end and rclpy.ok():
+        time.sleep(0.05)
+
+
+def observe(observer: Observer, seconds: float, base: str) -> Observation:
+    """Find node and topics, then listen for some time."""
+    until(observer.sees_odometry, DISCOVERY_S)
+    until(lambda: False, REST_S)
+    node = observer.find_node()
+    parameters = {} if node is None else dict(node.parameters)
+    settings = with_values(Settings(), parameters)
+    observer.find_topics(node)
+    until(lambda: False, seconds)
+    return observer.report("the running graph", settings.frames.base if parameters else base, node)
+
+
+def parse(args: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser("observe")
+    parser.add_argument("out", type=Path, help="file to write")
+    parser.add_argument("--seconds", type=float, default=5.0, help="to listen")
+    parser.add_argument("--base", default="base_link", help="frame of the vehicle, without a node")
+    for role in ROLES:
+        parser.add_argument(f"--{role}", help=f"topic of the {role}")
+    return parser.parse_args(args)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Observe once; returns the exit code."""
+    argv = sys.argv if args is None else ["observe", *args]
+    options = parse(remove_ros_args(argv)[1:])
+    named = {role: getattr(options, role) for role in ROLES if getattr(options, role)}
+    rclpy.init(args=argv)
+    observer = Observer(named)
+    executor = SingleThreadedExecutor()
+    executor.add_node(observer)
+    thread = threading.Thread(target=executor.spin, daemon=True)
+    thread.start()
+    try:
+        seen = observe(observer, options.seconds, options.base)
+        options.out.write_text(seen.to_json(), encoding="utf-8")
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    finally:
+        executor.shutdown()
+        thread.join()
+        observer.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""`mdps doctor` on a live graph: its findings follow what is published there."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from geometry_msgs.msg import TransformStamped
+from nav_msgs.msg import Odometry
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from tf2_ros import StaticTransformBroadcaster
+
+from mdps_ros.cli.main import main
+from mdps_ros.ros import topics
+from mdps_ros.runtime.observation import ROLES
+
+Findings = dict[str, dict[str, str]]
+
+
+class Vehicle:
+    """Publishes odometry, images and intrinsics until it is stopped."""
+
+    def __init__(self, partner: Any, reliable: bool) -> None:
+        node = partner.node
+        kinds = (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE)
+        qos = QoSProfile(depth=10, reliability=kinds[reliable])
+        self._node = node
+        self._odometry = node.create_publisher(Odometry, "wheels", qos)
+        self._image = node.create_publisher(Image, "image", qos)
+        self._info = node.create_publisher(CameraInfo, "camera_info", qos)
+        self._broadcaster = StaticTransformBroadcaster(node)
+        self._x = 0.0
+        mount = TransformStamped(child_frame_id="optical")
+        mount.header.frame_id = "base_link"
+        mount.transform.translation.z = 1.5
+        rotation = mount.transform.rotation
+        rotation.x, rotation.y, rotation.z, rotation.w = -0.5, 0.5, -0.5, 0.5
+        self._broadcaster.sendTransform(mount)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._drive, daemon=True)
+        self._thread.start()
+
+    def _drive(self) -> None:
+        while not self._over.wait(0.05):
+            stamp = self._node.get_clock().now().to_msg()
+            odometry = Odometry()
+            odometry.header.stamp, odometry.header.frame_id = stamp, "odom"
+            odometry.pose.pose.position.x = self._x
+            odometry.pose.pose.orientation.w = 1.0
+            self._x += 0.5
+            self._odometry.publish(odometry)
+            info = CameraInfo(width=16, height=12, distortion_model="plumb_bob", d=[0.0] * 5)
+            info.k = [10.0, 0.0, 8.0, 0.0, 10.0, 6.0, 0.0, 0.0, 1.0]
+            info.p = [10.0, 0.0, 8.0, 0.0, 0.0, 10.0, 6.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+            image = Image(width=16, height=12, encoding="rgb8", step=48, data=bytes(16 * 12 * 3))
+            info.header.stamp = image.header.stamp = stamp
+            info.header.frame_id = image.header.frame_id = "optical"
+            self._info.publish(info)
+            self._image.publish(image)
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def vehicle(partner: Any, request: pytest.FixtureRequest) -> Iterator[Vehicle]:
+    made = Vehicle(partner, getattr(request, "param", True))
+    yield made
+    made.stop()
+
+
+def findings(tmp_path: Path, *words: str) -> tuple[int, Findings]:
+    out = tmp_path / "doctor.json"
+    code = main(["doctor", "--json", str(out), *words])
+    return code, {item["check"]: item for item in json.loads(out.read_text())["findings"]}
+
+
+def test_a_graph_without_a_node_is_judged_by_its_topics(
+    vehicle: Vehicle, town: Path, tmp_path: Path
+) -> None:
+    code, found = findings(tmp_path, "--map", str(town), "--seconds", "3")
+    assert code == 0, found
+    wanted = ("odom topic", "image topic", "odom QoS", "camera place", "intrinsics", "map")
+    assert {name: found[name]["severity"] for name in wanted} == dict.fromkeys(wanted, "pass")
+    assert found["odom topic"]["text"].startswith("/wheels, ")
+    assert found["node"]["severity"] == "warn"
+
+
+@pytest.mark.parametrize("vehicle", [False], indirect=True)
+def test_best_effort_odometry_fails_with_the_setting_that_helps(
+    vehicle: Vehicle, tmp_path: Path
+) -> None:
+    code, found = findings(tmp_path, "--seconds", "2")
+    assert code == 1
+    assert found["odom QoS"]["severity"] == "fail"
+    assert "node.odometry_reliable" in found["odom QoS"]["remedy"]
+    assert found["image QoS"]["severity"] == "pass"
+
+
+def test_an_empty_graph_has_no_odometry(tmp_path: Path) -> None:
+    code, found = findings(tmp_path, "--seconds", "0.5", "--odometry-topic", "/wheels")
+    assert code == 1
+    assert found["odom topic"]["severity"] == "fail"
+    assert "nobody publishes /wheels" in found["topics"]["text"]
+
+
+def test_a_running_node_tells_its_topics_and_parameters(
+    start_node: Any, partner: Any, tmp_path: Path
+) -> None:
+    node = start_node(node__odometry_reliable=False)
+    node.wait_for("active: waiting for odometry")
+    odometry = partner.speak(topics.ODOMETRY)
+    message = Odometry()
+    message.header.frame_id, message.pose.pose.orientation.w = "odom", 1.0
+    over = threading.Event()
+
+    def drive() -> None:
+        while not over.wait(0.1):
+            message.header.stamp = partner.node.get_clock().now().to_msg()
+            odometry.publish(message)
+
+    thread = threading.Thread(target=drive, daemon=True)
+    thread.start()
+    try:
+        _, found = findings(tmp_path, "--seconds", "2")
+    finally:
+        over.set()
+        thread.join()
+    assert found["node"]["text"] == "/mdps_localization is active"
+    assert found["map"]["severity"] == "pass"  # named by the node's own parameter
+    assert found["odom topic"]["text"].startswith("/odom, ")
+    assert "best effort" in found["odom QoS"]["text"]
+
+
+def test_the_roles_are_the_inputs_of_the_topics_table() -> None:
+    table = {topic.name: topic for topic in topics.INPUTS}
+    for name, role in ROLES.items():
+        if name != "tf_static":
+            assert role.types[0] == table[name].type_name
+            assert role.setting == table[name].setting
+    assert ROLES["image"].types[1] == topics.COMPRESSED.type_name
