@@ -54,8 +54,12 @@ def camera_frames(
     steps = study.frame_results(found, chosen, cases, networks, seed)
     console = Console(stderr=True)
     done = list(track(steps, "frames", total=len(chosen), console=console))
-    by_map = {case.name: [result[case.name] for result in done] for case in cases}
+    by_map = {name: [result[name] for result in done] for name in done[0]}
     rows = [study.row(name, values) for name, values in by_map.items()]
+    for case in cases:
+        if case.warp is not None:
+            best = study.best_possible(found, chosen, case.warp)
+            rows.append({"name": f"{case.name}, best possible", "frames": len(chosen), **best})
     results.print_table(Console(), "camera frames", rows, report.SCREEN_COLUMNS)
     command = results.command_line()
     if json_file is not None:

@@ -22,8 +22,9 @@ from mdps_ros.evaluation.camera_window import (
     score_window,
 )
 from mdps_ros.evaluation.results import Row
-from mdps_ros.maps.imperfect import ImperfectStyle, imperfect_map
+from mdps_ros.maps.imperfect import ImperfectStyle, imperfect_map, imperfect_warp
 from mdps_ros.maps.map import Map
+from mdps_ros.maps.warp import SmoothWarp
 from mdps_ros.models.camera.networks import CameraNetworks
 
 RADII_M = (1.0, 2.0, 3.0, 5.0, 10.0)
@@ -31,19 +32,26 @@ MAP_SEED = 2026
 LEVELS = np.linspace(0.0, 1.0, 21)
 
 
+AS_DRAWN = ", where it is drawn"
+"""Ends the name of results against the place where a wrong map draws the truth."""
+
+
 class MapCase(NamedTuple):
-    """A map that the frames are held against."""
+    """A map that the frames are held against, and how it is warped."""
 
     name: str
     encoded: EncodedMap
+    warp: SmoothWarp | None
 
 
 def map_cases(map: Map, networks: CameraNetworks) -> list[MapCase]:
     """The map as it is, and with errors of a fixed seed."""
-    wrong = imperfect_map(map, ImperfectStyle(), np.random.default_rng(MAP_SEED))
+    style = ImperfectStyle()
+    wrong = imperfect_map(map, style, np.random.default_rng(MAP_SEED))
+    warp = imperfect_warp(style, np.random.default_rng(MAP_SEED))
     return [
-        MapCase("as it is", encode_map(map, networks)),
-        MapCase("imperfect", encode_map(wrong, networks)),
+        MapCase("as it is", encode_map(map, networks), None),
+        MapCase("imperfect", encode_map(wrong, networks), warp),
     ]
 
 
@@ -60,7 +68,11 @@ def frame_results(
     networks: CameraNetworks,
     seed: int,
 ) -> Iterator[dict[str, FrameResult]]:
-    """Results of each chosen frame by the name of the map; all maps see the same window."""
+    """Results of each chosen frame by the name of the map; all maps see the same window.
+
+    A warped map has two: against the truth, and against where it draws the truth. The second tells
+    how well the image is found on the map, the first what the map's own error leaves of it.
+    """
     for index in chosen:
         frame = frames.frame(int(index))
         ground = encode_frame(frame, networks)
@@ -69,7 +81,18 @@ def frame_results(
             rng = np.random.default_rng([seed, int(index)])
             window = score_window(ground, frame, case.encoded, networks, rng)
             results[case.name] = judge(window, frame.pose)
+            if case.warp is not None:
+                drawn = case.warp.drawn(frame.pose[None])[0]
+                results[case.name + AS_DRAWN] = judge(window, drawn)
         yield results
+
+
+def best_possible(
+    frames: FrameSet, chosen: NDArray[np.int64], warp: SmoothWarp
+) -> dict[str, float]:
+    """Recalls of a model that finds every frame exactly where the warped map draws it."""
+    away = np.hypot(*warp(np.stack([frames.frame(int(i)).pose[:2] for i in chosen])).T)
+    return {f"recall_{radius:g}m": float((away < radius).mean()) for radius in RADII_M}
 
 
 def row(name: str, results: Sequence[FrameResult]) -> Row:

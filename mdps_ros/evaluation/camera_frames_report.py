@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mdps_ros.evaluation.camera_examples import Example
-from mdps_ros.evaluation.camera_frames import LEVELS, RADII_M, reliability
+from mdps_ros.evaluation.camera_frames import AS_DRAWN, LEVELS, RADII_M, reliability
 from mdps_ros.evaluation.camera_real import RealFrame
 from mdps_ros.evaluation.camera_window import FrameResult, WindowScore, best_pose
 from mdps_ros.evaluation.results import Row, markdown_table
@@ -56,6 +56,11 @@ warp of 1 m per axis (15 m correlation length), 30 % of the small things and 5 %
 missing, 10 % of the road widths wrong by 30 %. In both rows the camera's height, pitch and focal
 length differ from what the model is told by 2 %, and the vehicle tilts.
 
+`imperfect, where it is drawn` holds the same answers against the place where the warped map draws
+the truth: how well the image is found on the map. `imperfect, best possible` is what a model would
+reach that finds every frame exactly there: the rest is the map's own error, which no single image
+can tell.
+
 """
 
 
@@ -84,7 +89,7 @@ def draw(
         results: of all frames, by the name of the map.
         examples: frames to show.
     """
-    names = list(results)
+    names = [name for name in results if not name.endswith(AS_DRAWN)]
     columns = 2 + len(names)
     figure = Figure(figsize=(4.0 * columns, 2.9 * len(examples) + 4.2), layout="constrained")
     FigureCanvasAgg(figure)

@@ -42,14 +42,23 @@ class WindowScore(NamedTuple):
 
     Attributes:
         log_share: (yaws, forward, right) log-probability of each grid pose.
-        poses: (yaws, forward, right, 3) base poses, m and rad in the map.
-        truth: (3,) place of the truth in the grid: yaw index, forward index and right index in
-            each of the two yaw slices that it lies between.
+        poses: (yaws, forward, right, 3) base poses, m and rad in the map; forward is evenly spaced.
     """
 
     log_share: NDArray[np.float64]
     poses: NDArray[np.float64]
-    truth: NDArray[np.float64]
+
+    def place(self, pose: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(yaws, 3) grid place of a pose by each yaw slice: steps of yaw, forward and right."""
+        reach = self.poses.shape[1] // 2
+        middles = self.poses[:, reach, reach]
+        scale = float(np.hypot(*(self.poses[0, 1, 0, :2] - self.poses[0, 0, 0, :2])))
+        away = pose[:2] - middles[:, :2]
+        cos, sin = np.cos(middles[:, 2]), np.sin(middles[:, 2])
+        forward = (away[:, 0] * cos + away[:, 1] * sin) / scale + reach
+        right = (away[:, 0] * sin - away[:, 1] * cos) / scale + reach
+        step = YAWS[1] - YAWS[0]
+        return np.stack([_wrapped(pose[2] - middles[:, 2]) / step, forward, right], axis=1)
 
 
 class FrameResult(NamedTuple):
@@ -126,26 +135,14 @@ def score_window(
     poses[..., 0] = x + steps[:, None] * cos + steps * sin
     poses[..., 1] = y + steps[:, None] * sin - steps * cos
     poses[..., 2] = yaw[:, None, None]
-    return WindowScore(log_share, poses, _place(frame.pose, middles, scale, reach))
-
-
-def _place(
-    pose: NDArray[np.float64], middles: NDArray[np.float64], scale: float, reach: int
-) -> NDArray[np.float64]:
-    """(yaws, 3) grid place of a pose by each yaw slice: steps of yaw, forward and right."""
-    away = pose[:2] - middles[:, :2]
-    cos, sin = np.cos(middles[:, 2]), np.sin(middles[:, 2])
-    forward = (away[:, 0] * cos + away[:, 1] * sin) / scale + reach
-    right = (away[:, 0] * sin - away[:, 1] * cos) / scale + reach
-    step = YAWS[1] - YAWS[0]
-    return np.stack([_wrapped(pose[2] - middles[:, 2]) / step, forward, right], axis=1)
+    return WindowScore(log_share, poses)
 
 
 def judge(window: WindowScore, pose: NDArray[np.float64]) -> FrameResult:
-    """Compare a window's best pose and probabilities with the true pose."""
+    """Compare a window's best pose and probabilities with the true pose (3,)."""
     best = best_pose(window)
     share = np.exp(window.log_share)
-    true = _log_share_at(window)
+    true = _log_share_at(window, pose)
     distance = np.hypot(*(window.poses[..., :2] - best[:2]).transpose(3, 0, 1, 2))
     return FrameResult(
         float(np.hypot(*(best[:2] - pose[:2]))),
@@ -167,12 +164,13 @@ def best_pose(window: WindowScore) -> NDArray[np.float64]:
     return mean
 
 
-def _log_share_at(window: WindowScore) -> float:
-    """log-share of the truth, between the grid's poses by interpolation."""
-    steps = np.abs(window.truth[:, 0])
+def _log_share_at(window: WindowScore, pose: NDArray[np.float64]) -> float:
+    """log-share of a pose, between the grid's poses by interpolation."""
+    places = window.place(pose)
+    steps = np.abs(places[:, 0])
     total = 0.0
     for index in np.flatnonzero(steps < 1.0):
-        _, forward, right = window.truth[index]
+        _, forward, right = places[index]
         rows, columns = window.log_share.shape[1:]
         f = int(np.clip(np.floor(forward), 0, rows - 2))
         r = int(np.clip(np.floor(right), 0, columns - 2))

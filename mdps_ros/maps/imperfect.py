@@ -19,11 +19,12 @@ from mdps_ros.maps.errors import MapError
 from mdps_ros.maps.map import Map
 from mdps_ros.maps.moving import Features, moved_features
 from mdps_ros.maps.road_errors import with_shifted_roads, with_wrong_widths
-from mdps_ros.maps.warp import smooth_warp
+from mdps_ros.maps.warp import SmoothWarp, smooth_warp
 
 _SMALL_LENGTH = 30.0  # m of line
 _SMALL_AREA = 100.0  # m^2
 _HASH_FORMAT = "mdps-imperfect-1"
+_MISSING, _WIDTHS, _SHIFTS, _WARP = range(4)  # streams of random numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,18 +85,16 @@ def imperfect_map(map: Map, style: ImperfectStyle, generator: np.random.Generato
     """
     if map.roads.count == 0:
         raise MapError(f"{map.name}: has no features that could be wrong; use an OSM map")
-    seed = int.from_bytes(generator.bytes(16), "little")
-    missing, widths, shifts, warp = (
-        np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(part,))) for part in range(4)
-    )
+    seed = _seed(generator)
+    missing, widths, shifts = (_stream(seed, part) for part in (_MISSING, _WIDTHS, _SHIFTS))
     features = Features(map.roads, map.buildings, map.streetscape)
     features = _without(features, style, missing)
     if style.widths_wrong > 0.0:
         features = with_wrong_widths(features, style.widths_wrong, style.width_error, widths)
     if style.road_shift_m > 0.0:
         features = with_shifted_roads(features, style.road_shift_m, shifts)
-    if style.warp_sd_m > 0.0:
-        field = smooth_warp(style.warp_sd_m, style.warp_length_m, warp)
+    field = _warp(style, seed)
+    if field is not None:
         features = moved_features(features, field, 0.5 * style.warp_length_m)
     text = f"{_HASH_FORMAT} {map.id} {astuple(style)!r} {seed:x}"
     return map.with_features(
@@ -105,6 +104,33 @@ def imperfect_map(map: Map, style: ImperfectStyle, generator: np.random.Generato
         buildings=features.buildings,
         streetscape=features.streetscape,
     )
+
+
+def imperfect_warp(style: ImperfectStyle, generator: np.random.Generator) -> SmoothWarp | None:
+    """The warp of the map that `imperfect_map` makes of the same style and generator.
+
+    Args:
+        style: how wrong.
+        generator: in the state in which `imperfect_map` gets it; 16 bytes are drawn.
+
+    Returns:
+        How far a place is drawn from where it is; None of a style without a warp.
+    """
+    return _warp(style, _seed(generator))
+
+
+def _seed(generator: np.random.Generator) -> int:
+    return int.from_bytes(generator.bytes(16), "little")
+
+
+def _stream(seed: int, part: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(part,)))
+
+
+def _warp(style: ImperfectStyle, seed: int) -> SmoothWarp | None:
+    if style.warp_sd_m == 0.0:
+        return None
+    return smooth_warp(style.warp_sd_m, style.warp_length_m, _stream(seed, _WARP))
 
 
 def _without(features: Features, style: ImperfectStyle, generator: np.random.Generator) -> Features:

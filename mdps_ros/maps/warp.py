@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WAVES = 256
+_PIECE = 0.05  # m before and behind a place
 _CHUNK = 4096  # points at a time: 4096 x 256 waves x 2 axes of float64 is 16 MiB
 
 
@@ -39,6 +40,17 @@ class SmoothWarp:
             moved[part] = np.cos(angles).sum(axis=2)
         scaled: NDArray[np.float64] = moved * (self.sd * np.sqrt(2.0 / self.phases.shape[1]))
         return scaled
+
+    def drawn(self, poses: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, 3) poses x m, y m, yaw rad as the warped map draws them.
+
+        The heading is that of the picture of a short straight piece of road.
+        """
+        ahead = np.stack([np.cos(poses[:, 2]), np.sin(poses[:, 2])], axis=1)
+        tips = [poses[:, :2] + sign * _PIECE * ahead for sign in (-1.0, 1.0)]
+        back, front = (tip + self(tip) for tip in tips)
+        yaw = np.arctan2(*(front - back).T[::-1])
+        return np.column_stack([poses[:, :2] + self(poses[:, :2]), yaw])
 
 
 def smooth_warp(sd: float, length: float, generator: np.random.Generator) -> SmoothWarp:

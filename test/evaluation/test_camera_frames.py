@@ -12,8 +12,10 @@ from mdps_ros.data.errors import DataError
 from mdps_ros.evaluation.camera_examples import examples
 from mdps_ros.evaluation.camera_frame_set import FrameSet, mounting
 from mdps_ros.evaluation.camera_frames import (
+    AS_DRAWN,
     LEVELS,
     MapCase,
+    best_possible,
     choose,
     frame_results,
     reliability,
@@ -29,6 +31,7 @@ from mdps_ros.evaluation.camera_window import (
     judge,
     score_window,
 )
+from mdps_ros.maps.warp import SmoothWarp
 from mdps_ros.models.camera.networks import CameraNetworks
 
 
@@ -59,7 +62,7 @@ def a_window(peak: tuple[float, float, float], sharpness: float = 0.5) -> Window
     score = -sharpness * away
     share = score - np.log(np.exp(score).sum())
     poses = np.stack([x, y, yaw], axis=-1)
-    return WindowScore(share, poses, place_of(peak))
+    return WindowScore(share, poses)
 
 
 def place_of(pose: tuple[float, float, float]) -> np.ndarray:
@@ -68,6 +71,17 @@ def place_of(pose: tuple[float, float, float]) -> np.ndarray:
     forward = pose[0] * np.cos(YAWS) + pose[1] * np.sin(YAWS) + 6
     right = pose[0] * np.sin(YAWS) - pose[1] * np.cos(YAWS) + 6
     return np.stack([(pose[2] - YAWS) / step, forward, right], axis=1)
+
+
+def test_a_pose_has_its_place_in_every_slice_of_the_grid() -> None:
+    pose = (1.3, -2.4, 0.05)
+    window = a_window(pose)
+    np.testing.assert_allclose(window.place(np.array(pose)), place_of(pose), atol=1e-9)
+    # Where the grid is twice as wide, the same pose is half as many steps off its middle.
+    wide = window._replace(poses=window.poses * [2.0, 2.0, 1.0])
+    np.testing.assert_allclose(
+        wide.place(np.array(pose))[:, 1:] - 6, (place_of(pose)[:, 1:] - 6) / 2, atol=1e-9
+    )
 
 
 def test_the_best_pose_lies_between_the_grid_poses() -> None:
@@ -84,8 +98,7 @@ def test_the_truth_s_share_is_that_of_its_cell() -> None:
     exact = judge(window, np.array([1.0, 2.0, YAWS[middle]]))
     assert exact.nll == pytest.approx(-window.log_share[middle, 7, 4])
     assert exact.mass_before == pytest.approx(0.0, abs=1e-12)
-    far = window._replace(truth=place_of((-5.0, -4.0, 0.3)))
-    assert judge(far, np.array([-5.0, -4.0, 0.3])).mass_before > 0.99
+    assert judge(window, np.array([-5.0, -4.0, 0.3])).mass_before > 0.99
 
 
 def draw_truths(window: WindowScore, count: int) -> list[FrameResult]:
@@ -96,7 +109,7 @@ def draw_truths(window: WindowScore, count: int) -> list[FrameResult]:
     results = []
     for number in numbers:
         pose = window.poses.reshape(-1, 3)[number]
-        results.append(judge(window._replace(truth=place_of(tuple(pose))), pose))
+        results.append(judge(window, pose))
     return results
 
 
@@ -160,11 +173,30 @@ def test_a_mounted_camera_looks_down_by_its_pitch() -> None:
     assert T[1, 0] == pytest.approx(-1.0)  # x is to the right
 
 
+def test_on_a_warped_map_the_drawn_truth_is_told_beside_the_true_one(folder: Path) -> None:
+    torch.manual_seed(0)
+    networks = CameraNetworks().eval().requires_grad_(False)
+    frames, chosen = FrameSet(folder), np.array([0, 1])
+    encoded = encode_map(Checks(), networks)  # type: ignore[arg-type]
+    still = SmoothWarp(0.0, np.zeros((2, 1, 2)), np.zeros((2, 1)))
+    aside = SmoothWarp(4.0, np.zeros((2, 1, 2)), np.zeros((2, 1)))  # everything by one length
+    away = float(np.hypot(*aside(np.zeros((1, 2)))[0]))
+    cases = [MapCase("still", encoded, still), MapCase("aside", encoded, aside)]
+    for result in frame_results(frames, chosen, cases, networks, 5):
+        np.testing.assert_allclose(result["still"], result["still" + AS_DRAWN], rtol=1e-9)
+        difference = abs(result["aside"].error_m - result["aside" + AS_DRAWN].error_m)
+        assert 0.0 < difference <= away + 1e-9
+    assert best_possible(frames, chosen, still)["recall_1m"] == 1.0
+    best = best_possible(frames, chosen, aside)
+    assert 5.0 < away < 10.0
+    assert (best["recall_5m"], best["recall_10m"]) == (0.0, 1.0)
+
+
 def test_frames_are_scored_in_windows_about_their_truth(folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     networks = CameraNetworks().eval().requires_grad_(False)
     frames = FrameSet(folder)
-    cases = [MapCase("as it is", encode_map(Checks(), networks))]  # type: ignore[arg-type]
+    cases = [MapCase("as it is", encode_map(Checks(), networks), None)]  # type: ignore[arg-type]
     frame = frames.frame(0)
     window = score_window(
         encode_frame(frame, networks), frame, cases[0].encoded, networks, np.random.default_rng(2)
@@ -172,8 +204,9 @@ def test_frames_are_scored_in_windows_about_their_truth(folder: Path, tmp_path: 
     assert window.log_share.shape == (25, 65, 65)
     assert np.exp(window.log_share).sum() == pytest.approx(1.0)
     # The place of the truth in each heading's grid is where the truth lies.
-    index = int(np.abs(window.truth[:, 0]).argmin())
-    near = window.poses[index, round(window.truth[index, 1]), round(window.truth[index, 2])]
+    place = window.place(frame.pose)
+    index = int(np.abs(place[:, 0]).argmin())
+    near = window.poses[index, round(place[index, 1]), round(place[index, 2])]
     assert np.hypot(*(near[:2] - frame.pose[:2])) < 0.72
     chosen = np.array([0, 2])
     results = list(frame_results(frames, chosen, cases, networks, 5))

@@ -9,7 +9,7 @@ import shapely
 
 from mdps_ros.core.mapdata import Bounds
 from mdps_ros.maps import MapError, load_map, moving
-from mdps_ros.maps.imperfect import ImperfectStyle, imperfect_map
+from mdps_ros.maps.imperfect import ImperfectStyle, imperfect_map, imperfect_warp
 
 PERFECT = ImperfectStyle(warp_sd_m=0.0, small_missing=0.0, buildings_missing=0.0, widths_wrong=0.0)
 STANDARD_ERRORS = 4.0
@@ -110,6 +110,19 @@ def test_everything_moves_with_one_field(town):
     shift = house - [b.exterior[0] for b in town.buildings]
     # 400 corners 60 m apart, all but independent: the standard error of a spread is sd / sqrt(2n).
     assert abs(shift.std() - 2.0) < STANDARD_ERRORS * 2.0 / np.sqrt(2.0 * shift.size)
+
+
+def test_the_warp_of_a_style_and_seed_is_the_one_of_its_map(town):
+    style = ImperfectStyle(widths_wrong=0.0, small_missing=0.0, buildings_missing=0.0)
+    warped = imperfect_map(town, style, np.random.default_rng(5))
+    warp = imperfect_warp(style, np.random.default_rng(5))
+    corner = town.buildings[0].exterior[:1]
+    found = np.vstack([building.exterior for building in warped.buildings])
+    assert np.hypot(*(found - corner - warp(corner)).T).min() < 1e-6
+    other = imperfect_warp(style, np.random.default_rng(6))
+    assert np.hypot(*(found - corner - other(corner)).T).min() > 1e-2
+    still = replace(style, warp_sd_m=0.0)
+    assert imperfect_warp(still, np.random.default_rng(5)) is None
 
 
 def test_raster_buildings_and_roads_agree_after_the_warp(town):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdps_ros.maps.warp import smooth_warp
+from mdps_ros.maps.warp import SmoothWarp, smooth_warp
 
 SD, LENGTH = 1.5, 15.0
 DISTANCES = np.array([0.0, 7.5, 15.0, 30.0, 300.0])
@@ -61,3 +61,14 @@ def test_the_generator_decides():
     one, same, other = (smooth_warp(1.0, 15.0, np.random.default_rng(k))(points) for k in (7, 7, 8))
     assert (one == same).all()
     assert one != pytest.approx(other)
+
+
+def test_a_pose_is_drawn_with_the_heading_of_the_warped_road():
+    """The derivative of one plane wave is known."""
+    warp = SmoothWarp(1.0, np.array([[[0.0, 0.0]], [[0.05, 0.0]]]), np.array([[0.0], [0.3]]))
+    poses = np.array([[2.0, 5.0, 0.0], [2.0, 5.0, np.pi / 2], [2.0, 5.0, np.pi]])
+    drawn = warp.drawn(poses)
+    slope = -np.sqrt(2.0) * 0.05 * np.sin(0.05 * 2.0 + 0.3)  # of y along x
+    np.testing.assert_allclose(drawn[:, :2], poses[:, :2] + warp(poses[:, :2]))
+    turns = np.array([np.arctan(slope), 0.0, np.arctan(slope)])
+    np.testing.assert_allclose(np.sin(drawn[:, 2] - poses[:, 2]), np.sin(turns), atol=1e-6)
