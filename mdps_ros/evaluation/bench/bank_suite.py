@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mdps_ros.core import kalman
+from mdps_ros.core import component_bank, kalman
 from mdps_ros.evaluation.bench.peers import beside
 from mdps_ros.evaluation.bench.timing import Case, Contender, Setup
 
@@ -63,6 +63,19 @@ def step(bank: Bank, mean: Tensor, chol: Tensor) -> tuple[Tensor, Tensor, Tensor
     return kalman.update(mean, chol, bank.H, mean.new_zeros(m), bank.chol_R, bank.y)
 
 
+def component_step(bank: Bank) -> tuple[Callable[[], Any], float]:
+    """The same by `core.component_bank`, and the error of its covariances."""
+    m, n = bank.H.shape
+    Q, R = bank.chol_Q @ bank.chol_Q.mT, bank.chol_R @ bank.chol_R.mT
+    moves = component_bank.transition(bank.F, bank.mean.new_zeros(n), Q)
+    sees = component_bank.observation(bank.H, bank.mean.new_zeros(m), R)
+    filters = component_bank.from_moments(bank.mean, bank.chol @ bank.chol.mT)
+    y = bank.y.T.contiguous()
+    found, _ = component_bank.step(filters, moves, sees, y)
+    error = (component_bank.to_moments(found)[1] - textbook_step(bank)[1]).abs().max()
+    return lambda: component_bank.step(filters, moves, sees, y), float(error)
+
+
 def textbook_step(bank: Bank) -> tuple[Tensor, Tensor]:
     """Mean and covariance after the same, in float64 by the textbook."""
     F, chol_Q, H, chol_R, mean, chol, y = (part.double() for part in bank)
@@ -78,8 +91,12 @@ def own_covariances(setup: Setup, count: int, n: int, m: int) -> Case:
     bank = make_bank(count, n, m, setup.device)
     _, chol, _ = step(bank, bank.mean, bank.chol)
     error = float((chol @ chol.mT - textbook_step(bank)[1]).abs().max())
+    quick, quick_error = component_step(bank)
     contenders = [
-        Contender("ours", lambda: step(bank, bank.mean, bank.chol), "factors, array form", error),
+        Contender("ours", quick, "covariances, component by component", quick_error),
+        Contender(
+            "ours, array form", lambda: step(bank, bank.mean, bank.chol), "by factors", error
+        ),
         beside("torch-kf", ("torch_kf",), lambda module: torch_kf_step(bank, module)),
     ]
     if count <= FILTERPY_MOST:
