@@ -57,22 +57,35 @@ def sample_von_mises(
     tau = 1.0 + torch.sqrt(1.0 + 4.0 * exact.square())
     # the quotient is 0/0 at kappa -> 0, where it tends to kappa / 2
     rho = torch.where(exact < 1e-4, 0.5 * exact, (tau - torch.sqrt(2.0 * tau)) / (2.0 * exact))
-    width = ((1.0 - rho) / (1.0 + rho)).to(kappa.dtype).expand(shape).reshape(-1)
-    floor = (exact * (1.0 - rho).square() / (2.0 * rho)).to(kappa.dtype).expand(shape).reshape(-1)
-    twice_kappa = 2.0 * kappa.detach().expand(shape).reshape(-1)
-    angles = torch.empty_like(width)
-    pending = torch.arange(angles.numel(), device=angles.device)
-    while pending.numel() > 0:
-        uniform = torch.rand(
-            2, pending.numel(), generator=generator, device=angles.device, dtype=angles.dtype
-        )
-        tangent = width[pending] * torch.tan(math.pi * (uniform[0] - 0.5))
+    parts = (
+        (1.0 - rho) / (1.0 + rho),
+        exact * (1.0 - rho).square() / (2.0 * rho),
+        2.0 * exact,
+    )
+    # one concentration for all stays one number
+    own = kappa.numel() > 1
+    width, floor, twice_kappa = (
+        part.to(kappa.dtype).expand(shape).reshape(-1) if own else part.to(kappa.dtype).reshape(1)
+        for part in parts
+    )
+    like = kappa.detach()
+    tangents = like.new_empty(math.prod(shape))
+    pending: Tensor | None = None  # None: all
+    while pending is None or pending.numel() > 0:
+        count = tangents.numel() if pending is None else pending.numel()
+        uniform = torch.rand(2, count, generator=generator, device=like.device, dtype=like.dtype)
+        mine = slice(None) if pending is None or not own else pending
+        tangent = width[mine] * torch.tan(math.pi * (uniform[0] - 0.5))
         square = tangent.square()
-        ratio = floor[pending] + twice_kappa[pending] * square / (1.0 + square)
-        accepted = uniform[1] < ratio * torch.exp(1.0 - ratio)
-        angles[pending[accepted]] = 2.0 * torch.atan(tangent[accepted])
-        pending = pending[~accepted]
-    return angles.reshape(shape)
+        ratio = floor[mine] + twice_kappa[mine] * square / (1.0 + square)
+        rejected = (uniform[1] >= ratio * torch.exp(1.0 - ratio)).nonzero().squeeze(-1)
+        # what was rejected is written as well, and drawn over in the next round
+        if pending is None:
+            tangents, pending = tangent, rejected
+        else:
+            tangents[pending] = tangent
+            pending = pending[rejected]
+    return (2.0 * torch.atan(tangents)).reshape(shape)
 
 
 @dataclass(frozen=True)

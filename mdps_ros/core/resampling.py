@@ -19,6 +19,9 @@ from mdps_ros.core.tree import choose_rows, gather_particles, pose_of, with_pose
 from mdps_ros.core.types import Resampled, StateTree
 from mdps_ros.core.weights import effective_size, uniform
 
+# Draws from which on counting the copies of each particle is faster than a search for each draw.
+_COUNTED = 1 << 13
+
 
 def multinomial(
     log_weights: Float[Tensor, "B N"], count: int, generator: torch.Generator
@@ -33,7 +36,7 @@ def stratified(
 ) -> Int[Tensor, "B M"]:
     """One draw in each of `count` equal strata of the cumulative weight; indices ascend."""
     offset = _rand((log_weights.shape[0], count), log_weights, generator)
-    return _invert(log_weights.double().exp(), _comb(offset, count))
+    return _comb(log_weights.double().exp(), offset)
 
 
 def systematic(
@@ -41,7 +44,7 @@ def systematic(
 ) -> Int[Tensor, "B M"]:
     """The same draw in each of `count` equal strata; indices ascend."""
     offset = _rand((log_weights.shape[0], 1), log_weights, generator)
-    return _invert(log_weights.double().exp(), _comb(offset, count))
+    return _comb(log_weights.double().exp(), offset.expand(-1, count))
 
 
 def residual(
@@ -66,9 +69,21 @@ def _rand(shape: tuple[int, int], like: Tensor, generator: torch.Generator) -> T
     return torch.rand(shape, generator=generator, device=like.device, dtype=torch.float64)
 
 
-def _comb(offset: Tensor, count: int) -> Tensor:
-    teeth = torch.arange(count, device=offset.device, dtype=offset.dtype)
-    return (teeth + offset) / count
+def _comb(weights: Float[Tensor, "B N"], offset: Float[Tensor, "B M"]) -> Int[Tensor, "B M"]:
+    """The index at the quantile (k + offset k) / M of the cumulative weight, for each tooth k."""
+    batch, count = offset.shape
+    if count < _COUNTED:
+        teeth = torch.arange(count, device=offset.device, dtype=offset.dtype)
+        return _invert(weights, (teeth + offset) / count)
+    cumulative = weights.cumsum(-1)
+    place = cumulative * (count / cumulative[:, -1:])
+    tooth = place.long().clamp_(max=count - 1)
+    # how many teeth lie below the end of each weight; all of them below the last one's
+    below = tooth + (offset.gather(1, tooth) < place - tooth)
+    below[:, -1] = count
+    copies = torch.diff(below, prepend=below.new_zeros(batch, 1)).clamp_(min=0)
+    index = torch.arange(weights.shape[1], device=weights.device).expand_as(weights).reshape(-1)
+    return index.repeat_interleave(copies.reshape(-1), output_size=batch * count).view(batch, count)
 
 
 def _invert(weights: Float[Tensor, "B N"], quantiles: Float[Tensor, "B M"]) -> Int[Tensor, "B M"]:

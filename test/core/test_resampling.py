@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mdps_ros.core import weights
+from mdps_ros.core import resampling, weights
 from mdps_ros.core.kernels import pose_kernel
 from mdps_ros.core.protocols import IndexScheme, Resampler
 from mdps_ros.core.resampling import (
@@ -195,3 +195,21 @@ def test_a_new_particle_number_always_resamples() -> None:
     drawn = resampler(bank, even, 9, torch.Generator().manual_seed(13))
     assert drawn.resampled.all()
     assert drawn.state.pose.shape == (2, 9, 3)
+
+
+@pytest.mark.parametrize("scheme", [stratified, systematic])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_counting_copies_finds_what_a_search_finds(
+    monkeypatch: pytest.MonkeyPatch, scheme: IndexScheme, batch: int
+) -> None:
+    """The way of many particles against that of few, with the same draws."""
+    generator = torch.Generator().manual_seed(11)
+    for count in (1, 7, 300):
+        log_weights = (4.0 * torch.randn(batch, 250, generator=generator)).log_softmax(-1)
+        log_weights[:, -40:] = -math.inf
+        log_weights[0, :5] = -math.inf
+        monkeypatch.setattr(resampling, "_COUNTED", 1 << 30)
+        searched = scheme(log_weights, count, torch.Generator().manual_seed(5))
+        monkeypatch.setattr(resampling, "_COUNTED", 0)
+        counted = scheme(log_weights, count, torch.Generator().manual_seed(5))
+        assert torch.equal(searched, counted)
