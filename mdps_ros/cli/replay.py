@@ -55,9 +55,9 @@ def replay(
 ) -> None:
     """Localize a recorded drive and write a report.
 
-    The report: report.png, table.md, summary.json, estimate.tum and, where the
-    bag has /ground_truth, truth.tum. Equal bag, map, settings and seed give
-    equal estimates, byte for byte.
+    The report: report.html (a page with a slider over time), report.png, table.md,
+    summary.json, estimate.tum and, where the bag has /ground_truth, truth.tum.
+    Equal bag, map, settings and seed give equal estimates, byte for byte.
 
     Examples:
         mdps replay drive --map helsinki

@@ -132,4 +132,4 @@ def print_run(title: str, row: Row, files: ReportFiles) -> None:
         if key in row:
             table.add_row(key, format_value(row[key]))
     console.print(table)
-    console.print(f"Report: {files.picture}", soft_wrap=True, highlight=False)
+    console.print(f"Report: {files.picture}, {files.page}", soft_wrap=True, highlight=False)

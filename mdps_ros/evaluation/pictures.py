@@ -64,7 +64,7 @@ def draw_report(path: Path, trace: Trace, map: Map, title: str) -> None:
 
 def _headline(figure: SubFigure, trace: Trace, score: Score | None, title: str) -> None:
     figure.text(0.022, 0.58, title, fontsize=17, weight="bold", color=INK, va="center")
-    figure.text(0.022, 0.16, _facts(trace, score), fontsize=11.5, color="#454b52", va="center")
+    figure.text(0.022, 0.16, facts(trace, score), fontsize=11.5, color="#454b52", va="center")
     handles = [
         Line2D([], [], color=PARTICLE, marker="o", ls="", ms=5, label="particles"),
         Line2D(
@@ -91,7 +91,7 @@ def _headline(figure: SubFigure, trace: Trace, score: Score | None, title: str) 
     )
 
 
-def _facts(trace: Trace, score: Score | None) -> str:
+def facts(trace: Trace, score: Score | None) -> str:
     """One line of figures under the title."""
     length = f"{trace.travelled[-1]:.0f} m driven"
     if score is None:

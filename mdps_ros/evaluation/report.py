@@ -1,7 +1,8 @@
-"""The report of one run: a picture, a table, a JSON file and TUM trajectories in one folder."""
+"""The report of one run: picture, page, table, JSON file and TUM trajectories in one folder."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from mdps_ros.data.trajectory import write_tum
 from mdps_ros.evaluation import results
+from mdps_ros.evaluation.html_report import Look, write_html
 from mdps_ros.evaluation.pictures import draw_report
 from mdps_ros.evaluation.run import RunError, Trace
 from mdps_ros.maps import Map
@@ -33,6 +35,7 @@ class ReportFiles(NamedTuple):
     """Where a report lies."""
 
     picture: Path
+    page: Path
     table: Path
     summary: Path
     estimate: Path
@@ -63,6 +66,7 @@ def _paths(out_dir: Path, with_truth: bool = True) -> ReportFiles:
     """Where the files of a report lie in a folder."""
     return ReportFiles(
         picture=out_dir / "report.png",
+        page=out_dir / "report.html",
         table=out_dir / "table.md",
         summary=out_dir / "summary.json",
         estimate=out_dir / "estimate.tum",
@@ -93,8 +97,9 @@ def write_report(
     row: results.Row,
     suite: str,
     command: str,
+    looks: Sequence[Look] = (),
 ) -> ReportFiles:
-    """Write report.png, table.md, summary.json, estimate.tum and truth.tum.
+    """Write report.png, report.html, table.md, summary.json, estimate.tum and truth.tum.
 
     Positions in the TUM files are in the map frame. The truth has one pose per estimate that
     falls into its time span, and there is no truth.tum for a run without truth.
@@ -107,6 +112,7 @@ def write_report(
         row: see `row_of`.
         suite: what was evaluated, for summary.json.
         command: see `results.command_line`.
+        looks: camera images for the page.
 
     Raises:
         RunError: the folder cannot be written.
@@ -126,6 +132,7 @@ def write_report(
         table = results.markdown_table([row], key_columns(row))
         files.table.write_text(f"# {title}\n\n{table}\n`{command}`\n", encoding="utf-8")
         draw_report(files.picture, trace, map, title)
+        write_html(files.page, trace, map, title, row=row, command=command, looks=looks)
     except OSError as error:
         raise RunError(f"cannot write the report to {out_dir}: {error}") from error
     return files

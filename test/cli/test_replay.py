@@ -48,7 +48,14 @@ def test_another_seed_gives_other_estimates_of_the_same_truth(replayed):
 
 def test_report_is_complete_and_json_is_the_summary(replayed):
     files = {path.name for path in (replayed / "first").iterdir()}
-    assert files == {"report.png", "table.md", "summary.json", "estimate.tum", "truth.tum"}
+    assert files == {
+        "report.html",
+        "report.png",
+        "table.md",
+        "summary.json",
+        "estimate.tum",
+        "truth.tum",
+    }
     summary = json.loads((replayed / "first" / "summary.json").read_text())
     assert json.loads((replayed / "first.json").read_text()) == summary
     (row,) = summary["rows"]

@@ -1,0 +1,205 @@
+"""The map of an HTML report as a plotly figure: streets, houses, the drive, and what is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from mdps_ros.core.mapdata import Bounds, Building, RoadNetwork
+from mdps_ros.evaluation.layout import window_around
+from mdps_ros.evaluation.metrics import CLAIM_MASS, errors
+from mdps_ros.evaluation.panels import ESTIMATE, PARTICLE, TRUTH
+from mdps_ros.evaluation.run import Trace
+from mdps_ros.maps import Map
+from mdps_ros.maps.render import ATTRIBUTION
+
+GROUND, ROAD, BUILDING = "#eeeae3", "#ffffff", "#c9bcb2"
+MARGIN_M = 150.0
+"""Map that is drawn around the drive and its hypotheses."""
+POINTS_MAX = 400_000
+"""Corners of roads and houses that a page may hold; beyond it the small houses go first."""
+MOVED = ("particles", "hypotheses", "heading", "estimate", "true pose")
+"""Names of the traces that the page's slider fills, in the order of the figure."""
+
+Points = NDArray[np.float32]
+
+
+def map_figure(trace: Trace, map: Map) -> go.Figure:
+    """Static traces of map and drive, and empty ones named MOVED.
+
+    Args:
+        trace: the run.
+        map: what it ran on.
+    """
+    window = _window(trace, map)
+    figure = go.Figure()
+    roads, houses = _roads(map.roads, window), _houses(map.buildings, window)
+    figure.add_trace(_area("roads", roads, ROAD, 0.0))
+    figure.add_trace(_area("buildings", houses, BUILDING, 0.5))
+    if trace.has_truth:
+        figure.add_trace(_line("truth", trace.truth[:, :2], TRUTH, 1.5, dash="dot"))
+    figure.add_trace(_drive(trace))
+    for name in MOVED:
+        figure.add_trace(_moved(name))
+    view = window_around(_points(trace), map.bounds, 1.0)
+    figure.update_layout(
+        plot_bgcolor=GROUND,
+        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        dragmode="pan",
+        hovermode="closest",
+        legend={"x": 0.01, "y": 0.99, "bgcolor": "rgba(255,255,255,0.8)"},
+        uirevision="kept",
+    )
+    axis = {"showgrid": False, "zeroline": False, "showticklabels": False}
+    figure.update_xaxes(range=[view.min_x, view.max_x], **axis)
+    figure.update_yaxes(range=[view.min_y, view.max_y], scaleanchor="x", **axis)
+    if map.anchor is not None:
+        figure.add_annotation(
+            text=ATTRIBUTION,
+            xref="paper",
+            yref="paper",
+            x=1,
+            y=0,
+            showarrow=False,
+            font={"size": 10},
+        )
+    return figure
+
+
+def _points(trace: Trace) -> NDArray[np.float64]:
+    """(P, 2) where the vehicle was, or else was claimed to be."""
+    path = trace.truth if trace.has_truth else trace.estimate
+    points: NDArray[np.float64] = path[np.isfinite(path).all(axis=1), :2]
+    return points
+
+
+def _window(trace: Trace, map: Map) -> Bounds:
+    """What part of the map is worth drawing: all places that were ever likely."""
+    alive = trace.modes[trace.mode_mass >= 0.02][:, :2]
+    points = np.concatenate([_points(trace), trace.estimate[:, :2], alive])
+    low, high = points.min(axis=0) - MARGIN_M, points.max(axis=0) + MARGIN_M
+    whole = map.bounds
+    return Bounds(
+        max(float(low[0]), whole.min_x),
+        max(float(low[1]), whole.min_y),
+        min(float(high[0]), whole.max_x),
+        min(float(high[1]), whole.max_y),
+    )
+
+
+def _inside(
+    low: NDArray[np.float64], high: NDArray[np.float64], window: Bounds
+) -> NDArray[np.bool_]:
+    """(N,) whether boxes from (N, 2) low to high touch a window."""
+    least, most = np.array(window[:2]), np.array(window[2:])
+    return np.asarray(((high >= least) & (low <= most)).all(axis=1))
+
+
+def _roads(roads: RoadNetwork, window: Bounds) -> Points:
+    """Carriageways as (P, 2) corners of one quadrilateral per segment, with gaps between."""
+    low, high = np.minimum(roads.start, roads.end), np.maximum(roads.start, roads.end)
+    kept = _inside(low, high, window)
+    start, end = roads.start[kept], roads.end[kept]
+    along = end - start
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    half = 0.5 * roads.width[kept, None].astype(np.float64)
+    left = np.stack([-along[:, 1], along[:, 0]], axis=1) * half
+    start, end = start - 0.3 * half * along, end + 0.3 * half * along  # closes the bends
+    ring = np.stack([start + left, end + left, end - left, start - left, start + left], axis=1)
+    return _with_gaps(ring[: POINTS_MAX // 6])
+
+
+def _houses(buildings: Iterable[Building], window: Bounds) -> Points:
+    """Outer rings of the houses, the largest first."""
+    near = []
+    for building in buildings:
+        ring = building.exterior
+        low, high = ring.min(axis=0)[None], ring.max(axis=0)[None]
+        if _inside(low, high, window)[0]:
+            near.append((float(np.prod(high - low)), ring))
+    near.sort(key=lambda item: -item[0])
+    rings, count = [], 0
+    for _, ring in near:
+        count += len(ring) + 2
+        if count > POINTS_MAX:
+            break
+        rings.append(np.concatenate([ring, ring[:1]]))
+    return _with_gaps(rings)
+
+
+def _with_gaps(rings: Iterable[NDArray[np.float64]]) -> Points:
+    """(P, 2) rings one after another, a row of NaN after each."""
+    gap = np.full((1, 2), np.nan)
+    parts = [part for ring in rings for part in (ring, gap)]
+    joined = np.concatenate(parts) if parts else gap
+    return joined.astype(np.float32)
+
+
+def _area(name: str, points: Points, colour: str, edge: float) -> go.Scatter:
+    return go.Scatter(
+        x=points[:, 0],
+        y=points[:, 1],
+        mode="lines",
+        fill="toself",
+        fillcolor=colour,
+        line={"color": "#a59e97", "width": edge},
+        hoverinfo="skip",
+        name=name,
+        showlegend=False,
+    )
+
+
+def _line(name: str, xy: NDArray[np.float64], colour: str, width: float, **line: str) -> go.Scatter:
+    return go.Scatter(
+        x=xy[:, 0].astype(np.float32),
+        y=xy[:, 1].astype(np.float32),
+        mode="lines",
+        line={"color": colour, "width": width, **line},
+        name=name,
+        hoverinfo="skip",
+    )
+
+
+def _drive(trace: Trace) -> go.Scatter:
+    """The claimed estimates, coloured by their error where the truth is known."""
+    claims = trace.top_mass >= CLAIM_MASS
+    xy = np.where(claims[:, None], trace.estimate[:, :2], np.nan).astype(np.float32)
+    marker: dict[str, object] = {"size": 5, "color": ESTIMATE}
+    if trace.has_truth:
+        error = errors(trace.estimate, trace.truth).position_m
+        marker |= {
+            "color": np.where(np.isfinite(error), error, 0.0).astype(np.float32),
+            "colorscale": "Turbo",
+            "cmin": 0.0,
+            "cmax": 5.0,
+            "colorbar": {"title": {"text": "error, m"}, "thickness": 10, "len": 0.4, "y": 0.25},
+        }
+    return go.Scatter(
+        x=xy[:, 0],
+        y=xy[:, 1],
+        mode="lines+markers",
+        line={"color": ESTIMATE, "width": 1},
+        marker=marker,
+        name="claimed estimate",
+        hoverinfo="skip",
+    )
+
+
+def _moved(name: str) -> go.Scatter:
+    """An empty trace in the look of what the slider will put into it."""
+    looks: dict[str, dict[str, object]] = {
+        "particles": {"mode": "markers", "marker": {"size": 3, "color": PARTICLE, "opacity": 0.4}},
+        "hypotheses": {
+            "mode": "markers+text",
+            "textposition": "top right",
+            "textfont": {"color": ESTIMATE},
+            "marker": {"color": "rgba(0,0,0,0)", "line": {"color": ESTIMATE, "width": 2}},
+        },
+        "heading": {"mode": "lines", "line": {"color": ESTIMATE, "width": 3}, "showlegend": False},
+        "estimate": {"mode": "markers", "marker": {"size": 9, "color": ESTIMATE}},
+        "true pose": {"mode": "lines", "line": {"color": TRUTH, "width": 4}},
+    }
+    return go.Scatter(x=[], y=[], name=name, hoverinfo="skip", **looks[name])
