@@ -211,7 +211,11 @@ class MapErrorSettings:
         1.2, "Standard deviation of the map's offset, east and north.", unit="m", low=0.0, high=20.0
     )
     distance: float = setting(
-        50.0, "Travel over which the offset is forgotten.", unit="m", low=1.0, high=100_000.0
+        50.0,
+        "Travel over which the offset changes: half of it is left after 1.7 times that.",
+        unit="m",
+        low=1.0,
+        high=100_000.0,
     )
 
 

@@ -45,6 +45,7 @@ class VehicleState(NamedTuple):
         factor: (B, 2, 4, 4) lower Cholesky factor of the conditional covariance per quality.
         map_offset: (B, N, 2) m east and north: what to add to the position to find it on the map
             (see `map_error`).
+        map_slope: (B, N, 2) m per m, how that changes with travel ahead.
     """
 
     pose: Float[Tensor, "B N 3"]
@@ -52,6 +53,7 @@ class VehicleState(NamedTuple):
     quality: Int[Tensor, "B N"]
     factor: Float[Tensor, "B 2 4 4"]
     map_offset: Float[Tensor, "B N 2"]
+    map_slope: Float[Tensor, "B N 2"]
 
     def gather_particles(self, index: Int[Tensor, "B M"]) -> VehicleState:
         """The particles at the given indices, (B, M, ...); the factors are shared."""
@@ -61,6 +63,7 @@ class VehicleState(NamedTuple):
             quality=gather_axis(self.quality, index),
             factor=self.factor,
             map_offset=gather_axis(self.map_offset, index),
+            map_slope=gather_axis(self.map_slope, index),
         )
 
 
@@ -95,6 +98,7 @@ def start_state(
         quality=(chance < settings.weak_share).long(),
         factor=torch.diag_embed(sds).to(pose).expand(pose.shape[0], 2, 4, 4),
         map_offset=torch.zeros_like(pose[..., :2]),
+        map_slope=torch.zeros_like(pose[..., :2]),
     )
 
 
@@ -102,7 +106,7 @@ def propagate(
     state: VehicleState, control: Control, settings: MotionSettings, generator: torch.Generator
 ) -> VehicleState:
     """Draw the poses after the motion and condition the calibration on what was drawn."""
-    pose, calibration, quality, factor, map_offset = state
+    pose, calibration, quality, factor, map_offset, map_slope = state
     joint = _joint_factor(factor, control, settings).to(pose)  # (B, 2, 7, 7)
     noise = torch.randn(pose.shape, generator=generator, device=pose.device, dtype=pose.dtype)
     drawn = by_quality(joint[..., :3], noise, quality)  # (B, N, 7): error of m, change of z
@@ -125,6 +129,7 @@ def propagate(
         quality=redraw_quality(quality, control, settings, generator),
         factor=joint[..., 3:, 3:],
         map_offset=map_offset,
+        map_slope=map_slope,
     )
 
 

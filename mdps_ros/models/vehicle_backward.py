@@ -1,30 +1,33 @@
 """The vehicle's motion backwards in time, for filters that know only the future.
 
-The pose is taken as the map draws it, u = xi + o: measurements see nothing else. Then the map
-offset o is linear-Gaussian beside the calibration z, and a particle is a pose u with the
-conditional Gaussian of l = (z, o in the vehicle's axes). Forwards, with d the odometry's increment
-and R the rotation by the heading,
+The pose is taken as the map draws it, u = xi + (o, t): measurements see nothing else. Then the
+map's offset o and its slope q, of which t is the part across the heading (`map_error`), are
+linear-Gaussian beside the calibration z, and a particle is a pose u with the conditional Gaussian
+of l = (z, o, q), o and q in the vehicle's axes. Forwards, with d the odometry's increment and R the
+rotation by the heading on the map yaw,
 
     m   = C z + w                        w = (w_xy, w_yaw)
-    u'  = u + R(yaw) (d_xy + m_xy) + (o' - o)
-    yaw' = yaw + d_yaw + m_yaw
-    z'  = A z + w_z,    o' = k o + w_o
+    u'  = u + R(yaw) (d_xy + m_xy + t (d_y, -d_x)) + (o' - o)
+    yaw' = yaw + d_yaw + m_yaw + t' - t
+    z'  = A z + w_z,    (o, q)' = A_o (o, q) + w_o
+
+where t (d_y, -d_x) turns the increment to the heading on Earth, to first order.
 
 Backwards it is the same law read the other way. Let the pose have a flat density and l a Gaussian
-gamma that the motion keeps: o, slip and wander their stationary one; scale and bias, which walk,
+gamma that the motion keeps: o, q, slip and wander their stationary one; scale and bias, which walk,
 one whose variance at the next time is that of this time plus the step's. Motions commute with
 the flat density, so what happens in a step, seen from the vehicle, is independent of where the
 step ends. By Bayes' rule on the pair (l, l')
 
-    l  = mu + G (l' - mu) + v            G = diag(S a / S'), Cov v = S (1 - a^2 S / S')
-    g  = C z + w + (o' - o, 0)           everything of the step that odometry did not say
+    l  = mu + G (l' - mu) + v            G = S A^T / S',  Cov v = S - G S' G^T
+    g  = D l + D' l' + w                 everything of the step that odometry did not say
     yaw = yaw' - (d_yaw + g_yaw)
     u   = u' - R(yaw) (d_xy + g_xy)
 
-with a the decay and S, S' the variances of gamma now and at the next time. No sign of C flips: it
-is the increment as a whole that is undone (adding g_yaw where it is to be taken away is the classic
-mistake: the bias then turns the vehicle twice). g is drawn and l conditioned on it, so l stays
-marginalised as in `motion`.
+with S, S' the variances of gamma now and at the next time. No sign of C flips: it is the increment
+as a whole that is undone (adding g_yaw where it is to be taken away is the classic mistake: the
+bias then turns the vehicle twice). g is drawn and l conditioned on it, so l stays marginalised as
+in `motion`.
 
 A factor that all particles of a quality share needs one rotation from the axes at the step's end to
 those at its start. It is that of the odometry; means turn by what was drawn. The two differ by
@@ -50,7 +53,7 @@ from mdps_ros.core.resampling import stratified
 from mdps_ros.core.se2 import rotate
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import MixtureBelief
-from mdps_ros.models import motion
+from mdps_ros.models import map_error, motion
 from mdps_ros.models.motion import Control
 from mdps_ros.settings import MapErrorSettings, MotionSettings
 
@@ -62,18 +65,22 @@ LEAST_SD = 1e-6
 SCALE_BIAS = slice(0, 2)
 WANDER = 3
 OFFSET = slice(4, 6)
+SLOPE = slice(6, 8)
+TURN = 7  # the slope across the heading is the map's turn
+SIZE = 8
 
 
 class LinearPrior(NamedTuple):
     """gamma, the artificial prior of l at one time: independent components.
 
     Attributes:
-        mean: (B, 6) of (scale error, yaw-rate bias rad/s, slip m/s, scale wander, offset m, m).
-        sd: (B, 2, 6) for each quality of odometry.
+        mean: (B, 8) of (scale error, yaw-rate bias rad/s, slip m/s, scale wander, offset m, m,
+            slope, slope).
+        sd: (B, 2, 8) for each quality of odometry.
     """
 
-    mean: Float[Tensor, "B 6"]
-    sd: Float[Tensor, "B 2 6"]
+    mean: Float[Tensor, "B 8"]
+    sd: Float[Tensor, "B 2 8"]
 
 
 class BackwardState(NamedTuple):
@@ -81,18 +88,18 @@ class BackwardState(NamedTuple):
 
     Attributes:
         pose: (B, N, 3) x m, y m, yaw rad as the map draws it.
-        linear: (B, N, 6) conditional mean of l, see `LinearPrior`; offset forward m, left m.
+        linear: (B, N, 8) conditional mean of l, see `LinearPrior`; offset and slope forward, left.
         quality: (B, N) index of the odometry quality that the particle believes in.
         log_start: (B, N) log of the density that the particle's first ancestor was drawn from.
-        factor: (B, 2, 6, 6) lower Cholesky factor of the conditional covariance per quality.
+        factor: (B, 2, 8, 8) lower Cholesky factor of the conditional covariance per quality.
         prior: gamma at this time.
     """
 
     pose: Float[Tensor, "B N 3"]
-    linear: Float[Tensor, "B N 6"]
+    linear: Float[Tensor, "B N 8"]
     quality: Int[Tensor, "B N"]
     log_start: Float[Tensor, "B N"]
-    factor: Float[Tensor, "B 2 6 6"]
+    factor: Float[Tensor, "B 2 8 8"]
     prior: LinearPrior
 
     def gather_particles(self, index: Int[Tensor, "B M"]) -> BackwardState:
@@ -164,19 +171,16 @@ class BackwardVehicleModel:
         state, pose = _changed(state, quality), state.pose
         gamma, joint = self._step(state, control)
         noise = torch.randn(pose.shape, generator=generator, device=pose.device, dtype=pose.dtype)
-        drawn = motion.by_quality(joint[..., :3].to(pose), noise, quality)  # (B, N, 9)
+        drawn = motion.by_quality(joint[..., :3].to(pose), noise, quality)  # (B, N, 11)
         linear = self._kept_mean(state, control, gamma)
-        moved = linear[..., :4] @ motion.coupling(control).to(pose).mT
-        offset_change = _turned(state.linear[..., OFFSET], control) - linear[..., OFFSET]
-        error = moved + torch.nn.functional.pad(offset_change, (0, 1)) + drawn[..., :3]
+        own, later = (part.to(pose) for part in _said(control))
+        error = linear @ own.mT + _turned(state.linear, control) @ later.mT + drawn[..., :3]
         increment = control.increment.to(pose)[:, None, :] + error
         yaw = pose[..., 2] - increment[..., 2]
         position = pose[..., :2] - rotate(yaw, increment[..., :2])
-        linear = linear + drawn[..., 3:]
-        offset = rotate(error[..., 2], linear[..., OFFSET])
         return BackwardState(
             pose=torch.cat((position, yaw.unsqueeze(-1)), -1),
-            linear=torch.cat((linear[..., :4], offset), -1),
+            linear=_rotated(linear + drawn[..., 3:], error[..., 2]),
             quality=quality,
             log_start=state.log_start,
             factor=joint[..., 3:, 3:].to(pose),
@@ -195,20 +199,16 @@ class BackwardVehicleModel:
         settings, mean = self.motion, start.walking_mean.double()
         walk = mean.new_tensor([settings.scale_walk, settings.yaw_bias_walk])
         walking = (start.walking_sd.double().square() + start.horizon_s * walk.square()).sqrt()
+        offset, slope = self.map_error.sd, self.map_error.sd / self.map_error.distance
         steady = mean.new_tensor(
             [
-                [settings.slip_sd, wander, self.map_error.sd, self.map_error.sd]
+                [settings.slip_sd, wander, offset, offset, slope, slope]
                 for wander in (settings.wander_sd, settings.weak_wander_sd)
             ]
         )
         shape = (mean.shape[0], 2, -1)
-        sd = torch.cat((walking[:, None, :].expand(shape), steady.expand(shape[0], 2, 4)), -1)
-        return LinearPrior(torch.nn.functional.pad(mean, (0, 4)), sd.clamp_min(LEAST_SD))
-
-    def _decay(self, control: Control) -> Float[Tensor, "B 6"]:
-        """How much of each component a step keeps."""
-        offset = torch.exp(-control.distance.double() / self.map_error.distance)[:, None]
-        return torch.cat((motion.decay(control, self.motion), offset, offset), -1)
+        sd = torch.cat((walking[:, None, :].expand(shape), steady.expand(shape[0], 2, 6)), -1)
+        return LinearPrior(torch.nn.functional.pad(mean, (0, SIZE - 2)), sd.clamp_min(LEAST_SD))
 
     def _earlier(self, gamma: LinearPrior, control: Control) -> LinearPrior:
         """The artificial prior one step earlier: what walks forwards was less spread.
@@ -227,41 +227,66 @@ class BackwardVehicleModel:
 
     def _step(
         self, state: BackwardState, control: Control
-    ) -> tuple[LinearPrior, Float[Tensor, "B 2 9 9"]]:
+    ) -> tuple[LinearPrior, Float[Tensor, "B 2 11 11"]]:
         """The prior at t, and the lower factor of the covariance of (g, l) given the future."""
         gamma = self._earlier(state.prior, control)
         gain, noise = self._reversed(gamma, state.prior, control)
-        couple = torch.nn.functional.pad(motion.coupling(control), (0, 2))
-        lift = couple.new_zeros(3, 6)
-        lift[:2, OFFSET] = torch.eye(2, dtype=couple.dtype, device=couple.device)
-        seen = (couple - lift)[:, None]  # of l in g; l' adds its offset
-        factor = _turned_factor(state.factor.double(), control)
-        array = factor.new_zeros(*factor.shape[:2], 9, 15)
-        array[..., :3, :6] = (seen * gain[..., None, :] + lift) @ factor
-        array[..., :3, 6:12] = seen * noise[..., None, :]
-        array[..., :3, 12:] = torch.diag_embed(motion.pose_noise(control, self.motion))[:, None]
-        array[..., 3:, :6] = gain[..., None] * factor
-        array[..., 3:, 6:12] = torch.diag_embed(noise)
+        own, later = (part[:, None] for part in _said(control))
+        factor = torch.stack(
+            [_turned(part.mT, control).mT for part in state.factor.double().unbind(1)], 1
+        )
+        array = factor.new_zeros(*factor.shape[:2], 3 + SIZE, 2 * SIZE + 3)
+        array[..., :3, :SIZE] = (own @ gain + later) @ factor
+        array[..., :3, SIZE : 2 * SIZE] = own @ noise
+        array[..., :3, 2 * SIZE :] = torch.diag_embed(motion.pose_noise(control, self.motion))[
+            :, None
+        ]
+        array[..., 3:, :SIZE] = gain @ factor
+        array[..., 3:, SIZE : 2 * SIZE] = noise
         return gamma, tria(array)
 
     def _reversed(
         self, gamma: LinearPrior, later: LinearPrior, control: Control
-    ) -> tuple[Float[Tensor, "B 2 6"], Float[Tensor, "B 2 6"]]:
-        """G and the standard deviation of v in l = mu + G (l' - mu) + v."""
-        kept = self._decay(control)[:, None, :]
-        ratio = gamma.sd.square() / later.sd.square()
-        return kept * ratio, gamma.sd * (1.0 - kept.square() * ratio).clamp_min(0.0).sqrt()
+    ) -> tuple[Float[Tensor, "B 2 8 8"], Float[Tensor, "B 2 8 8"]]:
+        """G, and the lower factor of Cov v, in l = mu + G (l' - mu) + v."""
+        kept = motion.decay(control, self.motion)[:, None, :]
+        sd, ratio = gamma.sd[..., :4], (gamma.sd / later.sd)[..., :4].square()
+        gain, noise = torch.zeros(2, *gamma.sd.shape, SIZE, dtype=kept.dtype, device=kept.device)
+        gain[..., :4, :4] = torch.diag_embed(kept * ratio)
+        rest = (1.0 - kept.square() * ratio).clamp_min(0.0).sqrt()
+        noise[..., :4, :4] = torch.diag_embed(sd * rest)
+        if self.map_error.sd == 0.0:
+            noise[..., 4:, 4:] = torch.diag_embed(gamma.sd[..., 4:])
+            return gain, noise
+        # a stationary process read backwards is itself with the slope's sign turned
+        turn = kept.new_tensor([1.0, -1.0])
+        forwards, root = map_error.transition(control.distance, self.map_error)
+        for axis in (0, 1):
+            block = (..., slice(4 + axis, SIZE, 2), slice(4 + axis, SIZE, 2))
+            gain[block] = (turn[:, None] * forwards * turn)[:, None]
+            noise[block] = (turn[:, None] * root * turn)[:, None]
+        return gain, noise
 
     def _kept_mean(
         self, state: BackwardState, control: Control, gamma: LinearPrior
-    ) -> Float[Tensor, "B N 6"]:
+    ) -> Float[Tensor, "B N 8"]:
         """E[l | future] = mu + G (l' - mu), in the axes that odometry gives for the start."""
         gain, _ = self._reversed(gamma, state.prior, control)
         # what G depends on the quality by, its wander, is the same ratio for both
-        gain = gain[:, :1].to(state.pose)
         mean = gamma.mean.to(state.pose)[:, None, :]
-        offset = _turned(state.linear[..., OFFSET], control)
-        return mean + gain * (torch.cat((state.linear[..., :4], offset), -1) - mean)
+        return mean + (_turned(state.linear, control) - mean) @ gain[:, 0].to(state.pose).mT
+
+
+def _said(control: Control) -> tuple[Float[Tensor, "B 3 8"], Float[Tensor, "B 3 8"]]:
+    """D and D': what l and the later l', in the start's axes, do to g."""
+    own = torch.nn.functional.pad(motion.coupling(control), (0, SIZE - 4))
+    later = torch.zeros_like(own)
+    eye = torch.eye(2, dtype=own.dtype, device=own.device)
+    own[:, :2, OFFSET], later[:, :2, OFFSET] = -eye, eye
+    forward, left, yaw = control.increment.to(own).unbind(-1)
+    own[:, 0, TURN], own[:, 1, TURN], own[:, 2, TURN] = left, -forward, -1.0
+    later[:, 2, SLOPE] = torch.stack((-yaw.sin(), yaw.cos()), -1)  # across the later heading
+    return own, later
 
 
 def _changed(state: BackwardState, quality: Int[Tensor, "B N"]) -> BackwardState:
@@ -275,13 +300,12 @@ def _changed(state: BackwardState, quality: Int[Tensor, "B N"]) -> BackwardState
     return state._replace(linear=linear, quality=quality)
 
 
-def _turned(offset: Float[Tensor, "B N 2"], control: Control) -> Float[Tensor, "B N 2"]:
-    """Vectors in the axes at the step's end, in those that odometry gives for its start."""
-    return rotate(control.increment[:, 2:].to(offset).expand(offset.shape[:2]), offset)
+def _turned(linear: Float[Tensor, "B N 8"], control: Control) -> Float[Tensor, "B N 8"]:
+    """Turn l from the axes at the step's end to those that odometry gives for its start."""
+    return _rotated(linear, control.increment[:, 2:].to(linear).expand(linear.shape[:2]))
 
 
-def _turned_factor(factor: Float[Tensor, "B 2 6 6"], control: Control) -> Float[Tensor, "B 2 6 6"]:
-    """The same for the rows of a factor; it need not stay triangular."""
-    rows = factor[..., OFFSET, :].mT  # (B, 2, 6, 2)
-    yaw = control.increment[:, 2].to(factor)[:, None, None].expand(rows.shape[:-1])
-    return torch.cat((factor[..., :4, :], rotate(yaw, rows).mT), -2)
+def _rotated(linear: Float[Tensor, "B N 8"], yaw: Float[Tensor, "B N"]) -> Float[Tensor, "B N 8"]:
+    """Turn the offset and the slope in l."""
+    offset, slope = (rotate(yaw, linear[..., part]) for part in (OFFSET, SLOPE))
+    return torch.cat((linear[..., :4], offset, slope), -1)

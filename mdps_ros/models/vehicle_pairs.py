@@ -1,4 +1,4 @@
-"""What two filters of the vehicle say of l = (calibration, map offset), pair by pair.
+"""What two filters of the vehicle say of l = (calibration, map offset, its slope), pair by pair.
 
 Every forward particle i and every backward particle j has a Gaussian of l. Their product over
 gamma, which both contain, integrates to
@@ -21,11 +21,11 @@ from torch import Tensor
 from mdps_ros.core.se2 import rotate
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.models.motion import VehicleState
-from mdps_ros.models.vehicle_backward import LEAST_SD, BackwardState
+from mdps_ros.models.vehicle_backward import LEAST_SD, OFFSET, SIZE, SLOPE, BackwardState
 from mdps_ros.settings import MapErrorSettings
 
-# The forward filter draws map offsets; as a density each draw stands for its surroundings, this
-# share of the offset's own spread.
+# The forward filter draws map offsets and slopes; as a density each draw stands for its
+# surroundings, this share of their own spread.
 OFFSET_BANDWIDTH = 0.2
 
 
@@ -34,27 +34,27 @@ class Pairs(NamedTuple):
 
     Attributes:
         log_own: (B, N) of the forward particles and (B, M) of the backward ones.
-        forward_mean: (B, N, 6) what a forward particle gives to the mean of a pair.
-        backward_mean: (B, M, 6) likewise.
-        shift: (B, M, 6) slope of a backward particle's message; its product with `forward_mean`
+        forward_mean: (B, N, 8) what a forward particle gives to the mean of a pair.
+        backward_mean: (B, M, 8) likewise.
+        shift: (B, M, 8) slope of a backward particle's message; its product with `forward_mean`
             completes log G.
-        factor: (B, 2, 6, 6) lower factor of a pair's covariance.
+        factor: (B, 2, 8, 8) lower factor of a pair's covariance.
     """
 
     log_own: tuple[Float[Tensor, "B N"], Float[Tensor, "B M"]]
-    forward_mean: Float[Tensor, "B N 6"]
-    backward_mean: Float[Tensor, "B M 6"]
-    shift: Float[Tensor, "B M 6"]
-    factor: Float[Tensor, "B 2 6 6"]
+    forward_mean: Float[Tensor, "B N 8"]
+    backward_mean: Float[Tensor, "B M 8"]
+    shift: Float[Tensor, "B M 8"]
+    factor: Float[Tensor, "B 2 8 8"]
 
 
 def meet(
     ahead: VehicleState, yaw: Float[Tensor, "B N"], behind: BackwardState, error: MapErrorSettings
 ) -> Pairs:
     """Completes the square in l for all pairs at once."""
-    offset = rotate(-yaw, ahead.map_offset.double())
-    first = torch.cat((ahead.calibration.double(), offset), -1)
-    P = _covariance(ahead.factor.double(), OFFSET_BANDWIDTH * error.sd)
+    drawn = (rotate(-yaw, leaf.double()) for leaf in (ahead.map_offset, ahead.map_slope))
+    first = torch.cat((ahead.calibration.double(), *drawn), -1)
+    P = _covariance(ahead.factor.double(), error)
     S = behind.factor.double() @ behind.factor.double().mT
     mean, variance = behind.prior.mean[:, None, :], behind.prior.sd.square()
     P_inverse, S_inverse = torch.linalg.inv(P), torch.linalg.inv(S)
@@ -65,7 +65,7 @@ def meet(
     own = second * by_quality(S_inverse, second, behind.quality)
     prior = mean.square() / _of(variance, behind.quality)
     log_size = 0.5 * (variance.log().sum(-1) - torch.linalg.slogdet(S)[1])
-    eye = torch.eye(6, dtype=P.dtype, device=P.device)
+    eye = torch.eye(SIZE, dtype=P.dtype, device=P.device)
     log_width = -0.5 * torch.linalg.slogdet(eye + P @ future)[1]
     backward_mean = by_quality(joint, shift, behind.quality)
     log_second = 0.5 * ((prior - own + shift * backward_mean).sum(-1))
@@ -81,11 +81,15 @@ def meet(
     )
 
 
-def _covariance(factor: Float[Tensor, "B 2 4 4"], spread: float) -> Float[Tensor, "B 2 6 6"]:
-    """Of a forward particle's l: the calibration's, and the offset's kernel."""
-    whole = factor.new_zeros(*factor.shape[:2], 6, 6)
+def _covariance(
+    factor: Float[Tensor, "B 2 4 4"], error: MapErrorSettings
+) -> Float[Tensor, "B 2 8 8"]:
+    """Of a forward particle's l: the calibration's, and the kernels of offset and slope."""
+    whole = factor.new_zeros(*factor.shape[:2], SIZE, SIZE)
     whole[..., :4, :4] = factor @ factor.mT
-    whole[..., 4, 4] = whole[..., 5, 5] = spread**2
+    diagonal = whole.diagonal(dim1=-2, dim2=-1)
+    diagonal[..., OFFSET] = (OFFSET_BANDWIDTH * error.sd) ** 2
+    diagonal[..., SLOPE] = (OFFSET_BANDWIDTH * error.sd / error.distance) ** 2
     least = torch.full_like(whole[..., 0], LEAST_SD**2)  # what is known for certain
     return whole + torch.diag_embed(least)
 
@@ -96,8 +100,8 @@ def _of(values: Float[Tensor, "B 2 K"], quality: Int[Tensor, "B N"]) -> Float[Te
 
 
 def by_quality(
-    matrix: Float[Tensor, "B 2 6 6"], vector: Float[Tensor, "B N 6"], quality: Int[Tensor, "B N"]
-) -> Float[Tensor, "B N 6"]:
+    matrix: Float[Tensor, "B 2 8 8"], vector: Float[Tensor, "B N 8"], quality: Int[Tensor, "B N"]
+) -> Float[Tensor, "B N 8"]:
     """Each particle's vector through the matrix of its quality."""
     good, weak = vector @ matrix[:, 0].mT, vector @ matrix[:, 1].mT
     return torch.where(quality.unsqueeze(-1) == 0, good, weak)
@@ -123,7 +127,7 @@ def draw_linear(
     j: Int[Tensor, "B P"],
     quality: Int[Tensor, "B M"],
     generator: torch.Generator,
-) -> Float[Tensor, "B P 6"]:
+) -> Float[Tensor, "B P 8"]:
     """Draws l given the pair that a point belongs to."""
     mean = gather_axis(pairs.forward_mean, i) + gather_axis(pairs.backward_mean, j)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)

@@ -4,8 +4,8 @@ Younis and Sudderth (NeurIPS 2024, Eqs. 16-21) combine two mixtures over poses b
 their densities. The vehicle has more state than its pose, and past and future are independent only
 given all of it: two filters that each blame the same 2 m on the map agree about the pose on Earth
 without knowing more than one of them. So the pose on the map u is compared by kernels, and
-l = (calibration, map offset), of which both filters have Gaussians, exactly (`vehicle_pairs`). What
-the future says of a state is
+l = (calibration, map offset and slope), of which both filters have Gaussians, exactly
+(`vehicle_pairs`). What the future says of a state is
 
     b(u, l_i)  =  sum_j v_j / pi_j K(u - u_j) G_ij
 
@@ -39,7 +39,7 @@ from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import Belief, MixtureBelief
 from mdps_ros.core.weights import normalise
 from mdps_ros.models.map_error import on_map
-from mdps_ros.models.vehicle_backward import OFFSET, PoseScore
+from mdps_ros.models.vehicle_backward import OFFSET, TURN, PoseScore
 from mdps_ros.models.vehicle_pairs import by_quality, draw_linear, log_overlaps, meet
 from mdps_ros.settings import MapErrorSettings
 
@@ -164,8 +164,7 @@ def combine(
     j = _choose(joint, generator)
     i = _choose(shares[0][0] * gather_axis(pair.mT, j), generator)
     state = draw_linear(pairs, i, j, behind.quality, generator)
-    offset = rotate(points[..., 2], state[..., OFFSET])
-    pose = torch.cat((points[..., :2] - offset, points[..., 2:]), -1)
+    pose, offset = _on_earth(points, state)
     return SmoothedVehicle(
         *(leaf.to(ahead.pose) for leaf in (pose, state[..., :4], offset, log_weights, log_overlap))
     )
@@ -191,9 +190,17 @@ def future_alone(
     like = behind.linear
     noise = torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
     state = like + by_quality(behind.factor, noise, behind.quality)
-    offset = rotate(behind.pose[..., 2], state[..., OFFSET])
-    pose = torch.cat((behind.pose[..., :2] - offset, behind.pose[..., 2:]), -1)
+    pose, offset = _on_earth(behind.pose, state)
     return SmoothedVehicle(pose, state[..., :4], offset, log_weights, log_overlap)
+
+
+def _on_earth(
+    mapped: Float[Tensor, "B P 3"], linear: Float[Tensor, "B P 8"]
+) -> tuple[Float[Tensor, "B P 3"], Float[Tensor, "B P 2"]]:
+    """Poses without the map's error, and its offset east and north."""
+    offset = rotate(mapped[..., 2], linear[..., OFFSET])
+    yaw = mapped[..., 2:] - linear[..., TURN, None]
+    return torch.cat((mapped[..., :2] - offset, yaw), -1), offset
 
 
 def _propose(

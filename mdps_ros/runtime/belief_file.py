@@ -18,13 +18,14 @@ from mdps_ros.core.types import Belief
 from mdps_ros.models.motion import VehicleState
 from mdps_ros.runtime.outputs import State
 
-FORMAT = "mdps_ros belief 1"
+FORMAT = "mdps_ros belief 2"
 SHAPES = {
     "pose": (1, None, 3),
     "calibration": (1, None, 4),
     "quality": (1, None),
     "factor": (1, 2, 4, 4),
     "map_offset": (1, None, 2),
+    "map_slope": (1, None, 2),
     "log_weights": (1, None),
 }
 """Tensors of a file; None is the number of particles."""

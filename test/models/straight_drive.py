@@ -1,8 +1,8 @@
 """A straight drive whose smoothed belief is known exactly, and both filters on it.
 
 The heading is known and the road straight, so the vehicle is a linear-Gaussian system in
-(x, y, scale error, slip, scale wander, offset east, offset north); positions on the map are
-measured. `exact` conditions the joint Gaussian of all times at once.
+(x, y, scale error, slip, scale wander, offset east, offset north, its slope east, north); positions
+on the map are measured. `exact` conditions the joint Gaussian of all times at once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import block_diag, expm
 from torch import Tensor
 
 from mdps_ros.core import filtering
@@ -44,32 +45,35 @@ MOTION = MotionSettings(
     slip_time=1.5,
 )
 OFFSET = MapErrorSettings(sd=1.2, distance=20.0)
-KERNEL = pose_kernel(torch.tensor([0.08, 0.08, 1e-8]))
+KERNEL = pose_kernel(torch.tensor([0.08, 0.08, 0.01**2]))
 MEASURED = np.random.default_rng(7).normal(size=(STEPS, 2)).cumsum(0) * 0.4
 
 
 def exact(
     start_sd: tuple[float, float] = START_SD,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(T, 7) means and (T, 7, 7) covariances given all measurements."""
-    size, m = 7, MOTION
-    kept = math.exp(-LENGTH / OFFSET.distance)
+    """(T, 9) means and (T, 9, 9) covariances given all measurements."""
+    size, m = 9, MOTION
+    rate = 1.0 / OFFSET.distance
     slip, wander = math.exp(-DT / m.slip_time), math.exp(-LENGTH / m.wander_distance)
     A = np.eye(size)
     A[0, 2] = A[0, 4] = LENGTH
     A[1, 3] = DT
-    A[3, 3], A[4, 4], A[5, 5], A[6, 6] = slip, wander, kept, kept
-    first = [*start_sd, m.scale_sd, m.slip_sd, m.wander_sd, OFFSET.sd, OFFSET.sd]
-    drift = OFFSET.sd**2 * (1 - kept**2)
-    noise = [
-        m.forward_noise**2 * LENGTH,
-        m.lateral_noise**2 * LENGTH,
-        m.scale_walk**2 * DT,
-        m.slip_sd**2 * (1 - slip**2),
-        m.wander_sd**2 * (1 - wander**2),
-        drift,
-        drift,
-    ]
+    A[3, 3], A[4, 4] = slip, wander
+    A[5:, 5:] = np.kron(expm(LENGTH * np.array([[0, 1], [-(rate**2), -2 * rate]])), np.eye(2))
+    sd, slope = OFFSET.sd, OFFSET.sd * rate
+    first = np.diag([*start_sd, m.scale_sd, m.slip_sd, m.wander_sd, sd, sd, slope, slope]) ** 2
+    noise = np.diag(
+        [
+            m.forward_noise**2 * LENGTH,
+            m.lateral_noise**2 * LENGTH,
+            m.scale_walk**2 * DT,
+            m.slip_sd**2 * (1 - slip**2),
+            m.wander_sd**2 * (1 - wander**2),
+            *[0.0] * 4,
+        ]
+    )
+    noise[5:, 5:] = first[5:, 5:] - A[5:, 5:] @ first[5:, 5:] @ A[5:, 5:].T
     total = size * STEPS
     blocks = np.zeros((total, total))  # every time as a linear function of all noises
     for t in range(STEPS):
@@ -77,7 +81,7 @@ def exact(
         if t:
             blocks[here] = A @ blocks[size * (t - 1) : size * t]
         blocks[here, here] += np.eye(size)
-    covariance = blocks @ np.diag([*np.square(first), *(noise * (STEPS - 1))]) @ blocks.T
+    covariance = blocks @ block_diag(first, *[noise] * (STEPS - 1)) @ blocks.T
     mean = np.zeros((STEPS, size))
     mean[:, 0] = LENGTH * np.arange(STEPS)
     H = np.zeros((2 * STEPS, total))

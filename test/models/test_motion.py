@@ -71,6 +71,7 @@ def random_state(seed: int, count: int = COUNT) -> VehicleState:
         quality=torch.arange(count).remainder(2).expand(BATCH, count).contiguous(),
         factor=sds[:, None] * torch.linalg.cholesky(_correlations(normal(BATCH, 2, 4, 4))),
         map_offset=normal(BATCH, count, 2),
+        map_slope=normal(BATCH, count, 2),
     )
 
 
@@ -197,6 +198,7 @@ def check_drawn_moments(*, bias_sign: float = -1.0) -> None:
             quality=torch.full((BATCH, count), quality),
             factor=start.factor,
             map_offset=torch.zeros(BATCH, count, 2, dtype=F64),
+            map_slope=torch.zeros(BATCH, count, 2, dtype=F64),
         )
         after = motion.propagate(before, MOVING, SETTINGS, torch.Generator().manual_seed(4))
         errors = drawn_error(before, after, MOVING).numpy()
@@ -230,6 +232,7 @@ def test_mean_and_covariance_of_the_calibration_are_kept_by_the_law_of_total_var
         quality=torch.zeros(BATCH, count, dtype=torch.long),
         factor=before.factor,
         map_offset=torch.zeros(BATCH, count, 2, dtype=F64),
+        map_slope=torch.zeros(BATCH, count, 2, dtype=F64),
     )
     after = motion.propagate(wide, MOVING, SETTINGS, torch.Generator().manual_seed(6))
     mean, sd = motion.calibration_moments(
@@ -253,6 +256,7 @@ def test_moments_of_the_calibration_mix_both_qualities() -> None:
         quality=torch.tensor([[0, 1]]),
         factor=factor,
         map_offset=torch.zeros(1, 2, 2, dtype=F64),
+        map_slope=torch.zeros(1, 2, 2, dtype=F64),
     )
     mean, sd = motion.calibration_moments(state, torch.tensor([[0.25, 0.75]], dtype=F64).log())
     torch.testing.assert_close(mean, torch.full((1, 4), 3.0, dtype=F64))

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import expm
 from torch import Tensor
 
 from mdps_ros.core.kernels import pose_kernel
 from mdps_ros.core.types import MixtureBelief
-from mdps_ros.models import motion
+from mdps_ros.models import motion, vehicle_backward
 from mdps_ros.models.motion import Control
 from mdps_ros.models.vehicle_backward import (
     BackwardStart,
@@ -43,7 +44,8 @@ MOTION = MotionSettings(
     yaw_bias_walk=0.004,
     slip_time=1.7,
 )
-OFFSET = MapErrorSettings(sd=1.5, distance=15.0)
+OFFSET = MapErrorSettings(sd=1.5, distance=45.0)
+SPREAD = [1.5, 1.5, 1.5 / 45.0, 1.5 / 45.0]
 MODEL = BackwardVehicleModel(MOTION, OFFSET)
 WALKING_SD = (0.03, 0.02)
 MEAN = (0.02, -0.01)
@@ -85,38 +87,52 @@ class Linear(NamedTuple):
     R: NDArray[np.float64]
 
 
-def linear(given: Control, quality: int, *, bias_sign: float = -1.0) -> Linear:
+def linear(given: Control, quality: int) -> Linear:
     forward, left, _ = given.increment[0].tolist()
     distance, dt = float(given.distance), float(given.dt)
     slip = dt if distance > 0 else 0.0
-    C = np.zeros((3, 6))
+    C = np.zeros((3, 8))
     C[0, :4] = forward, 0.0, 0.0, forward
     C[1, :4] = left, 0.0, slip, left
-    C[2, 1] = bias_sign * dt
-    kept = math.exp(-distance / OFFSET.distance)
-    a = np.array([1, 1, math.exp(-dt / 1.7), math.exp(-distance / 20.0), kept, kept])
-    sd = np.array([0, 0, 0.07, (0.02, 0.06)[quality], 1.5, 1.5])
-    walk = np.array([0.01**2, 0.004**2, 0, 0, 0, 0]) * dt
+    C[2, 1] = -dt
+    A = np.diag([1, 1, math.exp(-dt / 1.7), math.exp(-distance / 20.0), 0, 0, 0, 0])
+    # the slope of a Matern 3/2 process: o'' + 2 o' / length + o / length^2 = noise
+    length = OFFSET.distance
+    kept = expm(distance * np.array([[0.0, 1.0], [-1 / length**2, -2 / length]]))
+    A[4:, 4:] = np.kron(kept, np.eye(2))
+    steady = np.diag(np.square([0, 0, 0.07, (0.02, 0.06)[quality], *SPREAD]))
+    walk = np.diag([0.01**2, 0.004**2, 0, 0, 0, 0, 0, 0]) * dt
     yaw = 0.004**2 * distance + 0.002**2 * dt
     R = np.diag([0.11**2 * distance, 0.06**2 * distance, yaw])
-    return Linear(np.diag(a), np.diag(walk + sd**2 * (1 - a**2)), C, R)
+    return Linear(A, walk + steady - A @ steady @ A.T, C, R)
 
 
 def rotation(yaw: float) -> NDArray[np.float64]:
-    """(6, 6) turning the offset only."""
-    turn = np.eye(6)
-    turn[4:, 4:] = [[math.cos(yaw), -math.sin(yaw)], [math.sin(yaw), math.cos(yaw)]]
+    """(8, 8) turning offset and slope only."""
+    turn = np.eye(8)
+    plane = [[math.cos(yaw), -math.sin(yaw)], [math.sin(yaw), math.cos(yaw)]]
+    turn[4:6, 4:6] = turn[6:, 6:] = plane
     return turn
+
+
+def said(given: Control, C: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, 16) what (l, l'), both in the axes of the start, do to the increment on the map."""
+    forward, left, yaw = given.increment[0].tolist()
+    own, later = C.copy(), np.zeros((3, 8))
+    own[:2, 4:6], later[:2, 4:6] = -np.eye(2), np.eye(2)
+    own[:2, 7] = left, -forward  # the increment goes along the heading on Earth
+    own[2, 7], later[2] = -1.0, rotation(-yaw)[7]
+    return np.hstack((own, later))
 
 
 def check_bayes(given: Control, model: BackwardVehicleModel = MODEL) -> None:
     """Mean and factor after a step equal E[l | l' ~ N, g], Cov[l | l' ~ N, g] by brute force."""
     after = start(6, 1)
     generator = torch.Generator().manual_seed(2)
-    root = torch.randn(1, 2, 6, 6, generator=generator, dtype=F64)
+    root = torch.randn(1, 2, 8, 8, generator=generator, dtype=F64)
     sd = after.prior.sd * 0.7
     after = after._replace(
-        linear=after.linear + sd[:, :1] * torch.randn(1, 6, 6, generator=generator, dtype=F64),
+        linear=after.linear + sd[:, :1] * torch.randn(1, 6, 8, generator=generator, dtype=F64),
         factor=sd.unsqueeze(-1) * torch.linalg.qr(root)[0].tril() + torch.diag_embed(0.1 * sd),
         pose=torch.randn(1, 6, 3, generator=generator, dtype=F64),
     )
@@ -126,7 +142,7 @@ def check_bayes(given: Control, model: BackwardVehicleModel = MODEL) -> None:
         quality = int(before.quality[0, particle])
         A, Q, C, R = linear(given, quality)
         later_sd = after.prior.sd[0, quality].numpy()
-        earlier = np.diag(later_sd**2 - np.array([0.01**2, 0.004**2, 0, 0, 0, 0]) * dt)
+        earlier = np.diag(later_sd**2 - np.array([0.01**2, 0.004**2, *[0] * 6]) * dt)
         mu = after.prior.mean[0].numpy()
         turn = rotation(float(given.increment[0, 2]))
         # the future in the axes of the start, as odometry turns them
@@ -135,9 +151,7 @@ def check_bayes(given: Control, model: BackwardVehicleModel = MODEL) -> None:
         # regression of l on l' under gamma, then the future's belief in l'
         gain = earlier @ A.T @ np.linalg.inv(A @ earlier @ A.T + Q)
         rest = earlier - gain @ A @ earlier
-        lift = np.zeros((3, 6))
-        lift[:2, 4:] = np.eye(2)
-        joint = np.block([[C - lift, lift], [np.eye(6), np.zeros((6, 6))]])  # of (l, l')
+        joint = np.vstack((said(given, C), np.eye(8, 16)))  # of (l, l')
         P = S @ S.T
         both = np.block([[gain @ P @ gain.T + rest, gain @ P], [P @ gain.T, P]])
         covariance = joint @ both @ joint.T
@@ -185,8 +199,8 @@ def driven(seed: int, *, quality: int = 0) -> tuple[NDArray[np.float64], NDArray
     walked = sum(float(given.dt) for given in DRIVE)
     last_sd = np.array([*WALKING_SD]) ** 2 + 10.0 * np.array([0.01, 0.004]) ** 2
     variance = last_sd - walked * np.array([0.01, 0.004]) ** 2
-    sd = np.array([*np.sqrt(variance), 0.07, (0.02, 0.06)[quality], 1.5, 1.5])
-    first = np.array([*MEAN, 0, 0, 0, 0]) + sd * draw.normal(size=(COUNT, 6))
+    sd = np.array([*np.sqrt(variance), 0.07, (0.02, 0.06)[quality], *SPREAD])
+    first = np.array([*MEAN, *[0] * 6]) + sd * draw.normal(size=(COUNT, 8))
     state, on_earth, yaw = first.copy(), np.zeros((COUNT, 2)), np.zeros(COUNT)
     for given in DRIVE:
         A, Q, C, R = linear(given, quality)
@@ -196,11 +210,22 @@ def driven(seed: int, *, quality: int = 0) -> tuple[NDArray[np.float64], NDArray
         on_earth[:, 0] += cos * step[:, 0] - sin * step[:, 1]
         on_earth[:, 1] += sin * step[:, 0] + cos * step[:, 1]
         yaw += step[:, 2]
-        state = state @ A.T + draw.normal(size=(COUNT, 6)) * np.sqrt(np.diag(Q))
-    # offsets are here east and north; the first vehicle looks east
-    dx, dy = (first[:, 4:] - on_earth - state[:, 4:]).T
-    cos, sin = np.cos(yaw), np.sin(yaw)
-    return np.stack((cos * dx + sin * dy, -sin * dx + cos * dy, -yaw), -1), first
+        values, axes = np.linalg.eigh(Q)
+        root = axes * np.sqrt(values.clip(0))
+        state = state @ A.T + draw.normal(size=(COUNT, 8)) @ root.T
+    # offsets and slopes are here east and north; the first vehicle looks east on Earth
+    begun = np.arctan(first[:, 7])
+    yaw = yaw + np.cos(yaw) * state[:, 7] - np.sin(yaw) * state[:, 6]
+    seen = turned(-yaw, first[:, 4:6] - on_earth - state[:, 4:6])
+    for part in (slice(4, 6), slice(6, 8)):
+        first[:, part] = turned(-begun, first[:, part])
+    return np.column_stack((seen, begun - yaw)), first
+
+
+def turned(yaw: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Vectors (N, 2) turned by (N,) angles."""
+    (x, y), cos, sin = vector.T, np.cos(yaw), np.sin(yaw)
+    return np.stack((cos * x - sin * y, sin * x + cos * y), -1)
 
 
 def check_round_trip(model: BackwardVehicleModel, *, quality: int = 0) -> None:
@@ -214,7 +239,7 @@ def check_round_trip(model: BackwardVehicleModel, *, quality: int = 0) -> None:
     forwards = np.column_stack((seen, first))
     backwards = np.column_stack((state.pose[0].numpy(), state.linear[0].numpy()))
     # the first vehicle's axes: what the backward filter carries is seen from the first pose
-    within = np.zeros((9, 9))
+    within = np.zeros((11, 11))
     factor = state.factor[0, quality].numpy()
     within[3:, 3:] = factor @ factor.T
     expected, variances = np.cov(forwards.T), forwards.var(0)
@@ -246,6 +271,22 @@ def test_an_offset_that_stays_behind_fails() -> None:
     """Without the map's drift the pose on the map would be as sharp as the odometry."""
     with pytest.raises(AssertionError):
         check_round_trip(BackwardVehicleModel(MOTION, replace(OFFSET, distance=1e9)))
+
+
+def test_a_slope_that_turns_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The map's turn left out of what the step was on the map."""
+    right = vehicle_backward._said
+
+    def straight(given: Control) -> tuple[Tensor, Tensor]:
+        own, later = right(given)
+        keep = torch.tensor([1.0] * 6 + [0.0] * 2, dtype=F64)
+        return own * keep, later * keep
+
+    monkeypatch.setattr(vehicle_backward, "_said", straight)
+    with pytest.raises(AssertionError):
+        check_round_trip(MODEL)
+    with pytest.raises(AssertionError):
+        check_bayes(BEND)
 
 
 def test_a_start_draws_poses_of_its_source_and_keeps_their_density() -> None:
@@ -309,7 +350,7 @@ def test_a_particle_that_thinks_anew_of_the_odometry_forgets_its_wander() -> Non
     after = restless.propagate(state, BEND, 0.0, torch.Generator().manual_seed(13))
     changed = after.quality != state.quality
     assert 0.3 < changed.double().mean() < 0.6
-    assert (after.linear[..., 3][changed]).abs().max() < 0.05
+    assert (after.linear[..., 3][changed]).mean().abs() < 0.01
     assert after.linear[..., 3][~changed].mean() > 0.04
     kept = MODEL.propagate(state, BEND, 0.0, torch.Generator().manual_seed(13))
     assert torch.equal(kept.quality, state.quality)

@@ -22,7 +22,7 @@ Smooth = Callable[[Belief, Belief, int], SmoothedVehicle]
 FORWARD, BACKWARD, COUNT = 1500, 800, 250
 TIMES = (0, 4, 8, STEPS - 2)
 BIAS_FREE = [0, 2, 3]  # scale error, slip, scale wander
-MAPPED = np.array([[1, 0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0, 1]])  # pose and offset
+MAPPED = np.array([[1, 0, 0, 0, 0, 1, 0, 0, 0], [0, 1, 0, 0, 0, 0, 1, 0, 0]])  # pose and offset
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def check_exact(past: list[Belief], future: list[Belief], smooth: Smooth = smoot
         values, weights = torch.cat(parts, -1).double(), found.log_weights.double().exp()[..., None]
         mean = (weights * values).sum(1)
         variance = (weights * (values - mean[:, None]).square()).sum(1).mean(0).numpy()
-        whole = np.vstack((np.eye(7), MAPPED))
+        whole = np.vstack((np.eye(7, 9), MAPPED))
         expected = np.diag(whole @ covariances[t] @ whole.T)
         off.append((mean.mean(0).numpy() - whole @ means[t]) / np.sqrt(expected))
         ratio.append(variance / expected)
@@ -90,7 +90,7 @@ def test_the_filter_alone_is_not_the_smoother(ahead) -> None:
     pose = record.state.pose[..., :2]
     mean = (weights * pose).sum(1)
     variance = (weights * (pose - mean[:, None]).square()).sum(1).mean(0).numpy()
-    assert (variance > 1.2 * np.diag(covariances[4])[:2]).all()
+    assert (variance > 1.1 * np.diag(covariances[4])[:2]).all()
     assert np.abs(mean.mean(0).numpy() - means[4, :2]).max() > 0.1
 
 
@@ -167,13 +167,16 @@ def test_a_look_weighs_what_the_two_filters_say(ahead, behind) -> None:
         mapped = found.pose[..., :2] + found.map_offset
         return (log_weights.exp()[..., None] * mapped).sum(1)
 
-    with_look, without = combined(look(4)), combined(None)
-    score = look(4)(without.pose + torch.nn.functional.pad(without.map_offset, (0, 1)))
+    def aside(poses: Tensor) -> Tensor:
+        return look(4)(poses - torch.tensor([1.0, -1.0, 0.0]))
+
+    with_look, without = combined(aside), combined(None)
+    score = aside(without.pose + torch.nn.functional.pad(without.map_offset, (0, 1)))
     weighed = mean(without, torch.log_softmax(without.log_weights + score, -1))
     assert (mean(with_look, with_look.log_weights) - weighed).abs().max() < 0.12
-    assert (weighed - mean(without, without.log_weights)).abs().max() > 0.15
+    assert (weighed - mean(without, without.log_weights)).abs().min() > 0.15
     silent = combined(lambda _: None)
-    assert (mean(silent, silent.log_weights) - weighed).abs().max() > 0.15
+    assert (mean(silent, silent.log_weights) - weighed).abs().min() > 0.15
 
 
 def test_particles_of_different_qualities_do_not_meet(ahead, behind) -> None:

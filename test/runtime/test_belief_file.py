@@ -31,6 +31,7 @@ def saved(count: int = 50, seed: int = 0) -> SavedBelief:
         quality=torch.randint(2, (1, count), generator=draw),
         factor=torch.eye(4).expand(1, 2, 4, 4),
         map_offset=torch.randn(1, count, 2, generator=draw),
+        map_slope=torch.randn(1, count, 2, generator=draw),
     )
     return SavedBelief(
         map_id=MAP,
@@ -94,7 +95,7 @@ KINDS = ("lacks", "nan", "infinite", "count", "empty", "type", "quality", "weigh
 def test_a_damaged_belief_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "belief"
     write_belief(path, saved())
-    facts = {"format": "mdps_ros belief 1", "map_id": MAP, "state": "TRACKING"}
+    facts = {"format": "mdps_ros belief 2", "map_id": MAP, "state": "TRACKING"}
     facts["numbers"] = "[1, 0, 0, 0, 0, 0]"
     content = load_file(path)
     save_file(content, path, facts)
