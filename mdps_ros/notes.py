@@ -37,6 +37,7 @@ class Code(Enum):
     PLACE_DROPPED = "place_dropped"
     CAMERA_SILENT = "camera_silent"
     MODEL_SKIPPED = "model_skipped"
+    SMOOTHING = "smoothing"
     DEVICE = "device"
 
 

@@ -24,7 +24,15 @@ from tf_transformations import quaternion_from_euler
 from visualization_msgs.msg import Marker, MarkerArray
 
 from mdps_ros.core.mapdata import RasterTile
-from mdps_ros.msg import Hypothesis, HypothesisArray, JumpEvent, LocalizerStatus
+from mdps_ros.msg import (
+    Hypothesis,
+    HypothesisArray,
+    JumpEvent,
+    LocalizerStatus,
+    SmoothedPose,
+    SmoothedTrajectory,
+)
+from mdps_ros.runtime import outputs
 from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
 from mdps_ros.runtime.prediction import PredictedPose
@@ -87,6 +95,31 @@ def odometry_message(
 def path_message(poses: Sequence[PoseStamped]) -> Path:
     """A path with the stamp and frame of its newest pose; `poses` is not empty."""
     return Path(header=poses[-1].header, poses=list(poses))
+
+
+def smoothed_message(
+    trajectory: outputs.SmoothedTrajectory, frame: str, map_id: str
+) -> SmoothedTrajectory:
+    """All poses of a smoothed trajectory, stamped with the newest."""
+    made = SmoothedTrajectory(header=header(int(trajectory.stamps_ns[-1]), frame), map_id=map_id)
+    made.belief, made.revision = trajectory.belief, trajectory.revision
+    for index, stamp_ns in enumerate(trajectory.stamps_ns):
+        item = SmoothedPose(stamp=header(int(stamp_ns), frame).stamp)
+        item.pose.pose = planar_pose(trajectory.T_map_base[index])
+        item.pose.covariance = full_covariance(trajectory.covariance[index])
+        item.share = float(trajectory.mass[index])
+        item.smoothed = bool(trajectory.smoothed[index])
+        item.final = bool(trajectory.final[index])
+        made.poses.append(item)
+    return made
+
+
+def smoothed_path(trajectory: outputs.SmoothedTrajectory, frame: str) -> Path:
+    """The same poses as a path."""
+    poses = zip(trajectory.stamps_ns, trajectory.T_map_base, strict=True)
+    return path_message(
+        [PoseStamped(header=header(int(stamp), frame), pose=planar_pose(T)) for stamp, T in poses]
+    )
 
 
 def hypotheses_message(estimate: PoseEstimate, ids: Sequence[int], frame: str) -> HypothesisArray:

@@ -1,13 +1,16 @@
 """What exists between configure and cleanup: subscriptions -> worker -> session -> publishers.
 
 Callbacks run in the executor's thread, which converts, enqueues, predicts and diagnoses; the
-session and all else that is published live in the worker's thread.
+session and what it publishes live in the worker's thread; smoothed trajectories, where they are
+asked for, come from a third.
 """
 
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock
@@ -31,8 +34,14 @@ from mdps_ros.runtime.events import (
     UpdateNowEvent,
 )
 from mdps_ros.runtime.jumps import JumpWatch
-from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, TransformEstimate
+from mdps_ros.runtime.outputs import (
+    ParticleSnapshot,
+    PoseEstimate,
+    SmoothedTrajectory,
+    TransformEstimate,
+)
 from mdps_ros.runtime.prediction import Predictor
+from mdps_ros.runtime.smoother_pace import Progress
 from mdps_ros.runtime.throttle import NoteThrottle
 from mdps_ros.runtime.worker import Worker
 from mdps_ros.settings import Settings
@@ -40,6 +49,7 @@ from mdps_ros.settings import Settings
 if TYPE_CHECKING:
     from mdps_ros.maps import Map
     from mdps_ros.runtime.session import Session
+    from mdps_ros.runtime.smoother_worker import SmoothingWorker
 
 GRID_CELLS_MAX = 16_000_000
 """Cells of the published map; a larger map is published coarser."""
@@ -93,6 +103,7 @@ class Pipeline:
         self._publishing = Publishing(node, settings, city.id)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
         self._health = make_health(settings, city)
+        self._smoothing = self._smooth_aside()
         self._jumps = JumpWatch(settings.estimate)
         self._predictor = Predictor(settings.motion, settings.node.odometry_rate)
         self._intake = Intake(node, settings, city.anchor, self._offer, self._heard, self._moved)
@@ -103,11 +114,25 @@ class Pipeline:
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=steady)
 
+    def _smooth_aside(self) -> SmoothingWorker | None:
+        """Smoothing in a thread of its own, where it is asked for."""
+        smoother = self._session.take_smoother()
+        if smoother is None:
+            return None
+        # Here, not above: it brings torch, see the node's on_configure.
+        from mdps_ros.runtime.smoother_worker import SmoothingWorker
+
+        made = SmoothingWorker(smoother, self._smoothed, self._log, self._smoother_failed)
+        self._session.watch = made.watch
+        return made
+
     def open(self) -> None:
         """Publish the map and a first status, then take messages; publishers must be active."""
         bounds, wanted = self._map.bounds, self._settings.node.map_resolution
         finest = (bounds.width * bounds.height / GRID_CELLS_MAX) ** 0.5
         self._publishing.map(self._map.raster(bounds, max(wanted, finest)))
+        if self._smoothing is not None:
+            self._smoothing.start()
         self._worker.start()
         self._health.begin(time.monotonic())
         self._open = self._intake.open = True
@@ -118,9 +143,11 @@ class Pipeline:
             self._offer(event)
 
     def close(self) -> None:
-        """Take no more messages and wait for the worker; the belief is kept."""
+        """Take no more messages and wait for the workers; the belief is kept."""
         self._open = self._intake.open = False
         self._worker.stop()
+        if self._smoothing is not None:
+            self._smoothing.stop()
         self._archive.stop()
 
     def destroy(self) -> None:
@@ -163,7 +190,8 @@ class Pipeline:
     def _handle(self, event: Event) -> None:
         is_image, estimated = isinstance(event, ImageEvent), False
         begin = time.monotonic()
-        outputs = self._session.handle(event)
+        with self._smoother_waits():
+            outputs = self._session.handle(event)
         seconds = time.monotonic() - begin
         for output in outputs:
             self._predictor.see(output)
@@ -199,7 +227,24 @@ class Pipeline:
         self._publishing.status(self._stamp_ns, self._used, dropped)
         self._health.reported(self._publishing.estimate, self._used, dropped)
 
-    # -- both ----------------------------------------------------------------------------------
+    def _smoother_waits(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._smoothing is None else self._smoothing.standing_back()
+
+    # -- smoother's thread ---------------------------------------------------------------------
+
+    def _smoothed(self, trajectory: SmoothedTrajectory, progress: Progress) -> None:
+        self._publishing.smoothed(trajectory)
+        self._health.smoothed(progress)
+
+    def _smoother_failed(self, error: Exception) -> None:
+        """Localization goes on, unless the node ends and took a publisher from under the thread."""
+        if self._node.context.ok():
+            text = f"the smoother failed, so nothing is smoothed any more: {error}"
+            self._health.smoothing_ended(text)
+            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            self._node.get_logger().error(f"{text}\n{trace}")
+
+    # -- all threads ---------------------------------------------------------------------------
 
     def _log(self, note: Note) -> None:
         self._health.noted(note, time.monotonic())

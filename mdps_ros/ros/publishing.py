@@ -16,7 +16,13 @@ from mdps_ros.ros.diagnostics import diagnostics_message
 from mdps_ros.runtime.health import Condition
 from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.mode_ids import ModeIds
-from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
+from mdps_ros.runtime.outputs import (
+    ParticleSnapshot,
+    PoseEstimate,
+    SmoothedTrajectory,
+    State,
+    TransformEstimate,
+)
 from mdps_ros.runtime.prediction import PredictedPose
 from mdps_ros.settings import Settings
 
@@ -96,6 +102,14 @@ class Publishing:
             self._send(topics.PARTICLE_CLOUD, convert.cloud_message(thinned, self._frame))
         if topics.PARTICLES in wanted:
             self._send(topics.PARTICLES, convert.pose_array_message(thinned, self._frame))
+
+    def smoothed(self, trajectory: SmoothedTrajectory) -> None:
+        """Publish the window of smoothed poses to those who listen."""
+        if self._wanted(topics.SMOOTHED):
+            message = convert.smoothed_message(trajectory, self._frame, self._map_id)
+            self._send(topics.SMOOTHED, message)
+        if self._wanted(topics.SMOOTHED_PATH):
+            self._send(topics.SMOOTHED_PATH, convert.smoothed_path(trajectory, self._frame))
 
     def jump(self, jump: PoseJump) -> None:
         """Tell planners that the pose jumped."""

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix, Point
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from mdps_ros.msg import HypothesisArray, JumpEvent, LocalizerStatus
+from mdps_ros.msg import HypothesisArray, JumpEvent, LocalizerStatus, SmoothedTrajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,11 @@ PARTICLES = Topic("particles", PoseArray, 5,
     "The same particles as poses, without weights; made only when somebody listens.")
 PATH = Topic("path", Path, 1,
     "Poses while tracking, the newest 2000; made only when somebody listens.")
+SMOOTHED = Topic("smoothed", SmoothedTrajectory, 10,
+    "With `smoother.enabled`: the poses of the last `smoother.lag` seconds, seen again with what "
+    "was measured since; each is final once. Made only when somebody listens.")
+SMOOTHED_PATH = Topic("smoothed_path", Path, 1,
+    "The same poses for RViz; made only when somebody listens.")
 HYPOTHESES = Topic("hypotheses", HypothesisArray, 100,
     "All places where the vehicle may be, heaviest first.")
 MARKERS = Topic("hypothesis_markers", MarkerArray, 5,
@@ -123,8 +128,8 @@ INPUTS: tuple[Topic, ...] = (
     ODOMETRY, TWIST, IMAGE, COMPRESSED, CAMERA_INFO, INITIAL_POSE, POSE_PRIOR, FIX
 )  # fmt: skip
 OUTPUTS: tuple[Topic, ...] = (
-    POSE, PREDICTED, PARTICLE_CLOUD, PARTICLES, PATH, HYPOTHESES, MARKERS, STATUS, MAP, JUMPS,
-    DIAGNOSTICS,
+    POSE, PREDICTED, PARTICLE_CLOUD, PARTICLES, PATH, SMOOTHED, SMOOTHED_PATH, HYPOTHESES, MARKERS,
+    STATUS, MAP, JUMPS, DIAGNOSTICS,
 )  # fmt: skip
 TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, TF)
 """The whole table."""

@@ -6,6 +6,7 @@ and needs neither the image nor the model's name.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ class Cameras:
             device: where poses live.
         """
         self._settings = settings
+        self._lock = threading.Lock()
         self._depth = DepthModel(map, settings.depth, device) if settings.depth.enabled else None
         # a network that was trained on streets has nothing to say about a floor plan
         colour = settings.camera.enabled and (map.roads.count > 0 or settings.camera.weights != "")
@@ -88,7 +90,9 @@ class Cameras:
         if depth is None or scan is None:
             return None
         decorrelation = self._settings.depth.decorrelation
-        return Look("depth", lambda poses: depth.log_likelihood(poses, scan), decorrelation)
+        return Look(
+            "depth", self._alone(lambda poses: depth.log_likelihood(poses, scan)), decorrelation
+        )
 
     def _bind_colour(self, image: ColourImageEvent, intrinsics: Intrinsics) -> Look | None:
         colour = self._colour
@@ -96,4 +100,15 @@ class Cameras:
         if colour is None or view is None:
             return None
         decorrelation = self._settings.camera.decorrelation
-        return Look("camera", lambda poses: colour.log_likelihood(poses, view), decorrelation)
+        return Look(
+            "camera", self._alone(lambda poses: colour.log_likelihood(poses, view)), decorrelation
+        )
+
+    def _alone(self, score: PoseScore) -> PoseScore:
+        """The same for threads of a filter and a smoother: models keep tiles of the map."""
+
+        def score_alone(poses: Tensor) -> Tensor | None:
+            with self._lock:
+                return score(poses)
+
+        return score_alone

@@ -15,6 +15,7 @@ import numpy as np
 
 from mdps_ros.notes import Note, Severity
 from mdps_ros.runtime.outputs import PoseEstimate, State
+from mdps_ros.runtime.smoother_pace import Progress
 
 WINDOW_S = 5.0
 """Rates and fresh trouble are those of this time."""
@@ -72,6 +73,9 @@ class Health:
         self._last_trouble: tuple[float, Note] | None = None
         self._work_s: deque[float] = deque(maxlen=TIMINGS)
         self._latency_s: deque[float] = deque(maxlen=TIMINGS)
+        self._smoothing_s: deque[float] = deque(maxlen=TIMINGS)
+        self._progress: Progress | None = None
+        self._unsmoothed: str | None = None
         self._estimate: PoseEstimate | None = None
         self._since_s: float | None = None
         self._used = self._dropped = 0
@@ -106,6 +110,17 @@ class Health:
             if latency_s is not None:
                 self._latency_s.append(latency_s)
 
+    def smoothed(self, progress: Progress) -> None:
+        """The smoother went over its window once more."""
+        with self._lock:
+            self._progress = progress
+            self._smoothing_s.append(progress.seconds)
+
+    def smoothing_ended(self, text: str) -> None:
+        """There will be no more smoothed trajectories, for this reason."""
+        with self._lock:
+            self._unsmoothed = text
+
     def reported(self, estimate: PoseEstimate | None, used: int, dropped: int) -> None:
         """Newest estimate, and frames used and dropped so far."""
         with self._lock:
@@ -119,6 +134,7 @@ class Health:
                 self._input_condition(now_s),
                 self._drops(now_s),
                 self._timing(),
+                *self._smoothing(),
                 *self._facts,
             )
 
@@ -178,3 +194,24 @@ class Health:
                 values[f"{name} p50 [s]"] = f"{middle:.4f}"
                 values[f"{name} p95 [s]"] = f"{high:.4f}"
         return Condition("timing", Severity.INFO, "measured" if values else "no update yet", values)
+
+    def _smoothing(self) -> tuple[Condition, ...]:
+        """One line as soon as something was smoothed, or will no more be."""
+        if self._progress is None and self._unsmoothed is None:
+            return ()
+        severity, text, values = Severity.INFO, "keeps up", {}
+        if self._progress is not None:
+            progress = self._progress
+            middle, high = np.percentile(list(self._smoothing_s), (50, 95))
+            values = {
+                "poses": str(progress.frames),
+                "part of the lag": f"{progress.part:.3g}",
+                "revisions left out": str(progress.left_out),
+                "walk p50 [s]": f"{middle:.4f}",
+                "walk p95 [s]": f"{high:.4f}",
+            }
+            if progress.part < 1.0:
+                severity, text = Severity.WARN, "cannot keep up; the window is cut"
+        if self._unsmoothed is not None:
+            severity, text = Severity.ERROR, self._unsmoothed
+        return (Condition("smoothing", severity, text, values),)

@@ -105,8 +105,11 @@ class SmoothedTrajectory:
         mass: (K,) share of the belief in that hypothesis.
         smoothed: (K,) False where the belief is the filter's: the newest frame, and those where
             past and future did not meet.
-        final: (K,) True for frames that will not be smoothed again.
-        revision: counts the trajectories of a run from 1; a later one replaces what it repeats.
+        final: (K,) True for frames that no later trajectory holds.
+        revision: number of the trajectory in a run, from 1; a later one replaces what it repeats.
+            Numbers are left out where smoothing could not keep up.
+        belief: number of the belief in a run, from 1; frames of one that was given up stay
+            without a final word.
     """
 
     stamps_ns: NDArray[np.int64]
@@ -116,6 +119,7 @@ class SmoothedTrajectory:
     smoothed: NDArray[np.bool_]
     final: NDArray[np.bool_]
     revision: int
+    belief: int
 
 
 Output = PoseEstimate | TransformEstimate | SmoothedTrajectory | ParticleSnapshot | Note

@@ -50,6 +50,10 @@ class Session:
 
     Single-threaded. It never logs, reads no clock and raises on no data: what cannot be used
     comes back as a note.
+
+    Attributes:
+        watch: called with what every update leaves for smoothers, and with None where the filter
+            begins anew; None where nobody wants to know.
     """
 
     def __init__(
@@ -63,19 +67,16 @@ class Session:
         Args:
             map: where the vehicle is.
             settings: the whole tree.
-            watch: called with what every update leaves for smoothers, and with None where the
-                filter begins anew.
+            watch: see the attribute; `smoother.enabled` goes on beside it.
         """
-        self._watch = watch
         self._map = map
         self._settings = settings
         device, self._pending_notes = choose_device(settings.runtime.device)
         self._localizer = Localizer(map, settings, device)
-        self._smoother = (
-            Smoother(settings, self._localizer.map_error, device)
-            if settings.smoother.enabled
-            else None
-        )
+        self.watch = watch
+        self._smoother: Smoother | None = None
+        if settings.smoother.enabled:
+            self._smoother = Smoother(settings, self._localizer.map_error, device)
         self._cameras = Cameras(map, settings, device)
         self._odometry = OdometryBuffer(settings.runtime.odometry_buffer)
         self._images = ImageQueue(settings.runtime.image_wait)
@@ -96,6 +97,11 @@ class Session:
     def takes_images(self) -> bool:
         """Whether images of some kind are used."""
         return self._cameras.any
+
+    def take_smoother(self) -> Smoother | None:
+        """Leave smoothing to the caller, who sets `watch`; None where `smoother.enabled` is off."""
+        taken, self._smoother = self._smoother, None
+        return taken
 
     def handle(self, event: Event) -> tuple[Output, ...]:
         """Take one event in; answers are in the order in which they came about."""
@@ -279,9 +285,11 @@ class Session:
 
     def _smooth(self, stamp_ns: int) -> list[Output]:
         """Hand the update to who smooths; the trajectory, when one is due."""
+        if self.watch is None and self._smoother is None:
+            return []
         frame = self._localizer.frame(stamp_ns)
-        if self._watch is not None:
-            self._watch(frame)
+        if self.watch is not None:
+            self.watch(frame)
         trajectory = None if self._smoother is None else self._smoother.add(frame)
         return [] if trajectory is None else [trajectory]
 
@@ -331,8 +339,8 @@ class Session:
         self._state = State.GLOBAL
         if self._smoother is not None:
             self._smoother.forget()
-        if self._watch is not None:
-            self._watch(None)
+        if self.watch is not None:
+            self.watch(None)
 
     def _flush(self, back: float) -> Note:
         """Time went back: forget buffers and belief, as at a bag's loop."""

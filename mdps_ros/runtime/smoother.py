@@ -2,12 +2,14 @@
 
 Every few updates one walk backwards (`smoother_pass`) goes over the frames that are not final yet
 and says where the vehicle was. A frame older than the lag is final and forgotten. Frames go in and
-trajectories come out, and nothing else is touched, so that live and offline runs agree and another
-thread may do it.
+trajectories come out, and nothing else is touched, so that another thread may do it
+(`smoother_worker`). Every walk has random numbers of its own, those of its revision: whether an
+earlier one was left out makes no difference to it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from mdps_ros.settings import EstimateSettings, MapErrorSettings, Settings
 FILTERED = 5000  # particles of a frame that are kept to meet the future
 PREDICTED = 2000  # of its prediction: what guides a walk
 FRAMES_MAX = 200  # remembered; older ones become final before their time
+SEEDS_APART = 1_000_003  # from one run to the next, so that no two share a walk's numbers
 
 
 class Hindsight(NamedTuple):
@@ -33,7 +36,7 @@ class Hindsight(NamedTuple):
 
 
 class Smoother:
-    """The window of frames that are not final, and its own random numbers."""
+    """The window of frames that are not final."""
 
     def __init__(
         self, settings: Settings, map_error: MapErrorSettings, device: torch.device
@@ -50,15 +53,30 @@ class Smoother:
         self._stride = settings.smoother.stride
         self._estimate = settings.estimate
         # other numbers than the filter's, which must not depend on whether somebody smooths
-        self._generator = torch.Generator(device).manual_seed(settings.runtime.seed + 1)
+        self._seed = (settings.runtime.seed + 1) * SEEDS_APART
+        self._generator = torch.Generator(device)
         self._frames: list[FilterFrame] = []
         self._waiting = 0
         self._revision = 0
+        self._belief = 0
+
+    @property
+    def stride(self) -> int:
+        """Frames between two walks."""
+        return self._stride
 
     def forget(self) -> None:
         """The filter began anew: what came before has nothing to do with what comes."""
         self._frames.clear()
         self._waiting = 0
+        self._belief += 1
+
+    def watch(self, frame: FilterFrame | None) -> SmoothedTrajectory | None:
+        """Take what a session hands on: `add` a frame, or `forget` where it is None."""
+        if frame is None:
+            self.forget()
+            return None
+        return self.add(frame)
 
     def add(self, frame: FilterFrame) -> SmoothedTrajectory | None:
         """Remember a frame and, every `smoother.stride` frames, smooth all that are not final.
@@ -70,23 +88,54 @@ class Smoother:
             The trajectory of the remembered frames, or None between two walks. Frames that are
             final in it are not in the next one.
         """
-        found = self.look_back(frame)
-        return None if found is None else trajectory(found, self._revision, self._estimate)
+        return self.revise() if self.remember(frame) else None
 
     def look_back(self, frame: FilterFrame) -> Hindsight | None:
         """The same with whole beliefs."""
+        return self._walk() if self.remember(frame) else None
+
+    def remember(self, frame: FilterFrame) -> bool:
+        """Remember a frame, newer than those before it; whether a walk is due with it."""
         self._frames.append(compact(frame))
         self._waiting += 1
         if self._waiting < self._stride:
-            return None
+            return False
         self._waiting = 0
         self._revision += 1
-        frames = self._frames
-        found = tuple(walk_back(frames, self._setup, self._generator))[::-1]
-        final = np.array([f.stamp_ns <= frames[-1].stamp_ns - self._lag_ns for f in frames])
+        return True
+
+    def revise(
+        self, part: float = 1.0, go_on: Callable[[], bool] = lambda: True
+    ) -> SmoothedTrajectory | None:
+        """Smooth all remembered frames that are not final.
+
+        Args:
+            part: of the lag, for who has no time for all of it; what is older becomes final.
+            go_on: asked before every frame; False gives the walk up, and all stays as it is.
+
+        Returns:
+            The trajectory, or None where the walk was given up.
+        """
+        found = self._walk(part, go_on)
+        if found is None:
+            return None
+        return trajectory(found, self._revision, self._belief, self._estimate)
+
+    def _walk(
+        self, part: float = 1.0, go_on: Callable[[], bool] = lambda: True
+    ) -> Hindsight | None:
+        frames, found = self._frames, list[SmoothedFrame]()
+        self._generator.manual_seed(self._seed + self._revision)
+        walk = walk_back(frames, self._setup, self._generator)
+        for _ in frames:
+            if not go_on():
+                return None
+            found.append(next(walk))
+        horizon_ns = frames[-1].stamp_ns - round(part * self._lag_ns)
+        final = np.array([frame.stamp_ns <= horizon_ns for frame in frames])
         final[: max(0, len(frames) - FRAMES_MAX)] = True
         self._frames = [f for f, is_final in zip(frames, final, strict=True) if not is_final]
-        return Hindsight(found, final)
+        return Hindsight(tuple(found[::-1]), final)
 
 
 def compact(frame: FilterFrame) -> FilterFrame:
@@ -96,12 +145,15 @@ def compact(frame: FilterFrame) -> FilterFrame:
     )
 
 
-def trajectory(found: Hindsight, revision: int, settings: EstimateSettings) -> SmoothedTrajectory:
+def trajectory(
+    found: Hindsight, revision: int, belief: int, settings: EstimateSettings
+) -> SmoothedTrajectory:
     """Smoothed beliefs in numbers: of each the top hypothesis, and the whole spread about it.
 
     Args:
         found: at least one frame.
         revision: number of the trajectory.
+        belief: number of the belief.
         settings: what belongs to one hypothesis.
     """
     tops = [top_hypothesis(frame, settings) for frame in found.frames]
@@ -113,6 +165,7 @@ def trajectory(found: Hindsight, revision: int, settings: EstimateSettings) -> S
         smoothed=np.array([frame.smoothed for frame in found.frames]),
         final=found.final,
         revision=revision,
+        belief=belief,
     )
 
 

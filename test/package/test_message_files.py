@@ -84,8 +84,11 @@ def example(name: str) -> Any:
             setattr(message, field, True)
         elif kind == "string":
             setattr(message, field, f"text {number}")
-        elif kind == "sequence<mdps_ros/Hypothesis>":
-            setattr(message, field, [example("Hypothesis"), example("Hypothesis")])
+        elif kind.startswith("sequence<mdps_ros/"):
+            inside = kind.removeprefix("sequence<mdps_ros/").removesuffix(">")
+            setattr(message, field, [example(inside), example(inside)])
+        elif kind == "builtin_interfaces/Time":
+            getattr(message, field).sec = number
         elif kind == "std_msgs/Header":
             message.header.frame_id = "map"
             message.header.stamp.sec, message.header.stamp.nanosec = 12, 34

@@ -18,6 +18,7 @@ from mdps_ros.runtime.outputs import (
     Mode,
     ParticleSnapshot,
     PoseEstimate,
+    SmoothedTrajectory,
     State,
     TransformEstimate,
 )
@@ -98,6 +99,37 @@ def test_transform_is_stamped_ahead_by_the_tolerance() -> None:
     assert message.header.stamp.sec * 10**9 + message.header.stamp.nanosec == STAMP + 10**8
     assert message.transform.translation.y == -4.0
     assert message.transform.rotation.z == pytest.approx(math.sqrt(0.5))
+
+
+def test_smoothed_poses_keep_stamps_flags_and_numbers() -> None:
+    value = SmoothedTrajectory(
+        stamps_ns=np.array([STAMP - 10**9, STAMP]),
+        T_map_base=np.array([[1.0, 2.0, 0.0], [3.0, -4.0, math.pi / 2]]),
+        covariance=np.stack([COVARIANCE, COVARIANCE / 4]),
+        mass=np.array([0.75, 0.5]),
+        smoothed=np.array([True, False]),
+        final=np.array([True, False]),
+        revision=7,
+        belief=3,
+    )
+    message, path = (
+        convert.smoothed_message(value, "map", "abc"),
+        convert.smoothed_path(value, "map"),
+    )
+    assert (message.map_id, message.revision, message.belief) == ("abc", 7, 3)
+    assert message.header.frame_id == path.header.frame_id == "map"
+    stamps = [message.header.stamp, message.poses[1].stamp, path.header.stamp]
+    stamps += [path.poses[1].header.stamp]
+    assert [s.sec * 10**9 + s.nanosec for s in stamps] == [STAMP] * 4
+    assert message.poses[0].stamp.sec == STAMP // 10**9 - 1
+    assert [(p.smoothed, p.final, p.share) for p in message.poses] == [
+        (True, True, 0.75), (False, False, 0.5),
+    ]  # fmt: skip
+    assert message.poses[1].pose.pose == path.poses[1].pose
+    assert path.poses[1].pose.position.y == -4.0
+    assert path.poses[1].pose.orientation.z == pytest.approx(math.sqrt(0.5))
+    full = np.array(message.poses[1].pose.covariance).reshape(6, 6)
+    np.testing.assert_array_equal(full[np.ix_([0, 1, 5], [0, 1, 5])], COVARIANCE / 4)
 
 
 def snapshot(count: int) -> ParticleSnapshot:

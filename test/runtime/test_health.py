@@ -8,6 +8,7 @@ import pytest
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.health import Condition, Expected, Health
 from mdps_ros.runtime.outputs import Mode, PoseEstimate, State
+from mdps_ros.runtime.smoother_pace import Progress
 
 INPUTS = (Expected("odom", 1.0, Severity.ERROR), Expected("image", 2.0, Severity.WARN))
 MAP = Condition("map", Severity.INFO, "loaded", {"id": "abc"})
@@ -112,6 +113,27 @@ def test_times_are_summarised() -> None:
     assert values["update p50 [s]"] == "0.0500"
     assert values["update p95 [s]"] == "0.0950"
     assert values["stamp to pose p50 [s]"] == "0.7500"
+
+
+def progress(seconds: float, part: float) -> Progress:
+    return Progress(seconds=seconds, frames=40, part=part, left_out=6)
+
+
+def test_smoothing_is_told_of_once_there_is_some() -> None:
+    made = health()
+    assert "smoothing" not in [item.name for item in made.conditions(101.0)]
+    for i in range(101):
+        made.smoothed(progress(i / 100, 1.0))
+    found = line(made, "smoothing", 101.0)
+    assert found.severity is Severity.INFO
+    assert found.values["walk p50 [s]"] == "0.5000"
+    assert found.values["revisions left out"] == "6"
+    made.smoothed(progress(1.0, 0.25))
+    assert line(made, "smoothing", 101.0).severity is Severity.WARN
+    assert line(made, "smoothing", 101.0).values["part of the lag"] == "0.25"
+    made.smoothing_ended("the smoother failed")
+    found = line(made, "smoothing", 101.0)
+    assert (found.severity, found.text) == (Severity.ERROR, "the smoother failed")
 
 
 @pytest.mark.parametrize("state", list(State))

@@ -105,6 +105,69 @@ def test_equal_drives_give_equal_trajectories_to_the_bit(town, outputs) -> None:
     assert plain(trajectories(again)) == plain(trajectories(outputs))
 
 
+def test_no_frame_is_made_where_nobody_smooths(town, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    honest = Localizer.frame
+
+    def counted(self, stamp_ns: int) -> FilterFrame:
+        made.append(stamp_ns)
+        return honest(self, stamp_ns)
+
+    monkeypatch.setattr(Localizer, "frame", counted)
+    assert estimates(drive(town, odometry(9), smoother__enabled=False))
+    assert made == []
+    said = estimates(drive(town, odometry(9)))
+    assert made == [estimate.stamp_ns for estimate in said]
+
+
+def test_who_takes_the_smoother_gets_every_frame_and_every_new_belief(town, outputs) -> None:
+    session = Session(town, fast_settings(**SMOOTHING))
+    smoother, seen = session.take_smoother(), []
+    assert smoother is not None
+    session.watch = seen.append
+    session.handle(initial_pose())
+    said = answers(session, odometry(70))
+    assert not trajectories(said)
+    assert seen[0] is None
+    assert [frame.stamp_ns for frame in seen[1:]] == [e.stamp_ns for e in estimates(said)]
+    found = [one for one in map(smoother.watch, seen) if one is not None]
+    assert plain(found) == plain(trajectories(outputs))
+    assert Session(town, fast_settings()).take_smoother() is None
+
+
+def test_a_trajectory_tells_its_belief(town, outputs) -> None:
+    assert {trajectory.belief for trajectory in trajectories(outputs)} == {1}
+    session = Session(town, fast_settings(**SMOOTHING))
+    session.handle(initial_pose())
+    answers(session, odometry(11))
+    session.handle(initial_pose())
+    later = trajectories(answers(session, odometry(20, first_s=6.1, start=(11.0, 0.0, 0.0))))
+    assert {trajectory.belief for trajectory in later} == {2}
+    revisions = [trajectory.revision for trajectory in later]
+    assert revisions == list(range(revisions[0], revisions[0] + len(revisions)))
+    assert revisions[0] > 1
+
+
+def test_a_shorter_lag_ends_sooner_and_a_walk_that_is_given_up_changes_nothing(
+    round_corner,
+) -> None:
+    frames, _ = round_corner
+    settings = fast_settings(**SMOOTHING)
+    one, other = (Smoother(settings, settings.map_error, CPU) for _ in range(2))
+    for frame in frames[:16]:
+        spaced = frame._replace(stamp_ns=frame.stamp_ns * SECOND // 5)
+        due = [one.remember(spaced), other.remember(spaced)]
+    assert due == [True, True]
+    calls = iter([True, True, False])
+    assert one.revise(go_on=lambda: next(calls)) is None
+    whole, half = one.revise(), other.revise(0.5)
+    assert whole is not None
+    assert half is not None
+    np.testing.assert_array_equal(whole.T_map_base, half.T_map_base)
+    assert whole.final.sum() == 6  # 2 s and older
+    assert half.final.sum() == 11
+
+
 def test_a_new_start_forgets_what_came_before(town) -> None:
     session = Session(town, fast_settings(**SMOOTHING))
     session.handle(initial_pose())
