@@ -27,6 +27,9 @@ COMMANDS = {
     "replay": LazyCommand(
         "mdps_ros.cli.replay", "replay", "Localize a recorded drive without ROS; writes a report."
     ),
+    "report": LazyCommand(
+        "mdps_ros.cli.report", "report", "Write a run as a page, or as a recording for a viewer."
+    ),
     "doctor": LazyCommand(
         "mdps_ros.cli.doctor", "doctor", "Check a running graph or a bag; says what to do."
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,7 +62,7 @@ class BagFrames:
     camera: str = "camera_optical"
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
     """A message to be written; entries are ordered by time, then by the order of the sources."""
 
     stamp_ns: int
@@ -128,7 +128,16 @@ def write_drive(
     nursery = path.parent / f".{path.name}.partial"
     shutil.rmtree(nursery, ignore_errors=True)
     try:
-        _write(nursery / "drive", entries, odometry, metadata or {}, progress)
+        span = (int(odometry.stamps_ns[0]), int(odometry.stamps_ns[-1]))
+        write_entries(
+            nursery / "drive",
+            entries,
+            _TYPES,
+            span,
+            latched=_LATCHED,
+            metadata=metadata,
+            progress=progress,
+        )
         (nursery / "drive").rename(path)
     except (WriterError, OSError) as error:
         raise BagError(f"cannot write {path}: {error}") from error
@@ -136,29 +145,47 @@ def write_drive(
         shutil.rmtree(nursery, ignore_errors=True)
 
 
-def _write(
+def write_entries(
     path: Path,
-    entries: Iterable[_Entry],
-    odometry: PoseTrack,
-    metadata: dict[str, str],
-    progress: Callable[[float], None] | None,
+    entries: Iterable[Entry],
+    types: Mapping[str, str],
+    span_ns: tuple[int, int],
+    *,
+    latched: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> None:
-    first, last = int(odometry.stamps_ns[0]), int(odometry.stamps_ns[-1])
+    """Write messages as a rosbag2 folder (mcap, zstd chunks).
+
+    Args:
+        path: folder to make.
+        entries: messages by rising stamp.
+        types: topic -> message type.
+        span_ns: first and last stamp.
+        latched: topics that late listeners get, too.
+        metadata: custom data of the bag.
+        progress: called with the share of the span that is written, 0 to 1.
+
+    Raises:
+        WriterError: it cannot be written.
+        OSError: likewise.
+    """
+    first, last = span_ns
     writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
     writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-    for key in sorted(metadata):
-        writer.set_custom_data(key, metadata[key])
+    for key, text in sorted((metadata or {}).items()):
+        writer.set_custom_data(key, text)
     with writer:
         connections: dict[str, Any] = {}
         told = 0.0
         for entry in entries:
-            kind = _TYPES[entry.topic]
+            kind = types[entry.topic]
             if entry.topic not in connections:
                 connections[entry.topic] = writer.add_connection(
                     entry.topic,
                     kind,
                     typestore=ros_messages.TYPESTORE,
-                    offered_qos_profiles=[_qos(entry.topic in _LATCHED)],
+                    offered_qos_profiles=[_qos(entry.topic in latched)],
                 )
             data = ros_messages.TYPESTORE.serialize_cdr(entry.message, kind)
             writer.write(connections[entry.topic], entry.stamp_ns, data)
@@ -172,20 +199,20 @@ def _write(
 
 def _latched(
     odometry: PoseTrack, camera: CameraModel | None, anchor: MapAnchor | None, names: BagFrames
-) -> Iterator[_Entry]:
+) -> Iterator[Entry]:
     stamp = int(odometry.stamps_ns[0])
     if camera is not None:
         transform = ros_messages.static_transform(
             stamp, names.base, names.camera, camera.T_base_camera
         )
-        yield _Entry(stamp, 0, STATIC_TF_TOPIC, transform)
+        yield Entry(stamp, 0, STATIC_TF_TOPIC, transform)
     if anchor is not None:
-        yield _Entry(stamp, 0, ANCHOR_TOPIC, ros_messages.nav_sat_fix(stamp, names.map, anchor))
+        yield Entry(stamp, 0, ANCHOR_TOPIC, ros_messages.nav_sat_fix(stamp, names.map, anchor))
 
 
 def _poses(
     track: PoseTrack | None, source: int, topic: str, frames: tuple[str, str]
-) -> Iterator[_Entry]:
+) -> Iterator[Entry]:
     if track is None:
         return
     if (np.diff(track.stamps_ns) <= 0).any():
@@ -193,7 +220,7 @@ def _poses(
     for i, stamp in enumerate(track.stamps_ns.tolist()):
         covariance = None if track.covariance is None else track.covariance[i]
         message = ros_messages.odometry(stamp, track.poses[i], track.twist[i], covariance, frames)
-        yield _Entry(stamp, source, topic, message)
+        yield Entry(stamp, source, topic, message)
 
 
 def _images(
@@ -201,7 +228,7 @@ def _images(
     camera: CameraModel | None,
     encoding: str,
     names: BagFrames,
-) -> Iterator[_Entry]:
+) -> Iterator[Entry]:
     for frame in images:
         stamp, pixels, lens = frame
         if camera is None:
@@ -213,13 +240,13 @@ def _images(
             )
         info = ros_messages.camera_info(stamp, names.camera, lens)
         if isinstance(frame, DepthFrame):
-            yield _Entry(stamp, 3, DEPTH_INFO_TOPIC, info)
+            yield Entry(stamp, 3, DEPTH_INFO_TOPIC, info)
             image = ros_messages.depth_image(stamp, names.camera, frame.depth, encoding)
-            yield _Entry(stamp, 3, DEPTH_TOPIC, image)
+            yield Entry(stamp, 3, DEPTH_TOPIC, image)
         else:
-            yield _Entry(stamp, 3, COLOUR_INFO_TOPIC, info)
+            yield Entry(stamp, 3, COLOUR_INFO_TOPIC, info)
             image = ros_messages.colour_image(stamp, names.camera, frame.rgb)
-            yield _Entry(stamp, 3, COLOUR_TOPIC, image)
+            yield Entry(stamp, 3, COLOUR_TOPIC, image)
 
 
 def _qos(latched: bool) -> Qos:

@@ -21,15 +21,16 @@ DEPTH_ENCODINGS = ("16UC1", "32FC1")
 """Depth image encodings of REP 118: millimetres (0 is no depth), metres (NaN is no depth)."""
 
 
-def _new(name: str, **fields: Any) -> Any:
+def new(name: str, /, **fields: Any) -> Any:
+    """A message of a type, e.g. "nav_msgs/msg/Odometry"; all fields have to be given."""
     return TYPESTORE.types[name](**fields)
 
 
 def header(stamp_ns: int, frame: str) -> Any:
     """std_msgs/Header."""
     seconds, nanoseconds = divmod(int(stamp_ns), 1_000_000_000)
-    stamp = _new("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
-    return _new("std_msgs/msg/Header", stamp=stamp, frame_id=frame)
+    stamp = new("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
+    return new("std_msgs/msg/Header", stamp=stamp, frame_id=frame)
 
 
 def odometry(
@@ -49,31 +50,36 @@ def odometry(
         frames: (frame of the pose, child frame).
     """
     known = np.eye(3) * UNKNOWN_VARIANCE if covariance is None else covariance
-    return _new(
+    return new(
         "nav_msgs/msg/Odometry",
         header=header(stamp_ns, frames[0]),
         child_frame_id=frames[1],
-        pose=_new(
+        pose=new(
             "geometry_msgs/msg/PoseWithCovariance",
-            pose=_new(
-                "geometry_msgs/msg/Pose",
-                position=_new("geometry_msgs/msg/Point", x=float(pose[0]), y=float(pose[1]), z=0.0),
-                orientation=_quaternion(
-                    (0.0, 0.0, float(np.sin(pose[2] / 2)), float(np.cos(pose[2] / 2)))
-                ),
-            ),
-            covariance=_six_by_six(known),
+            pose=planar_pose(pose),
+            covariance=six_by_six(known),
         ),
-        twist=_new(
+        twist=new(
             "geometry_msgs/msg/TwistWithCovariance",
-            twist=_new(
+            twist=new(
                 "geometry_msgs/msg/Twist",
-                linear=_vector(float(twist[0]), float(twist[1]), 0.0),
-                angular=_vector(0.0, 0.0, float(twist[2])),
+                linear=vector(float(twist[0]), float(twist[1]), 0.0),
+                angular=vector(0.0, 0.0, float(twist[2])),
             ),
-            covariance=_six_by_six(np.eye(3) * UNKNOWN_VARIANCE),
+            covariance=six_by_six(np.eye(3) * UNKNOWN_VARIANCE),
         ),
     )
+
+
+def planar_pose(pose: NDArray[np.float64]) -> Any:
+    """geometry_msgs/Pose of (3,) x m, y m, yaw rad."""
+    turn = (0.0, 0.0, float(np.sin(pose[2] / 2)), float(np.cos(pose[2] / 2)))
+    return new("geometry_msgs/msg/Pose", position=point(*pose[:2]), orientation=quaternion(turn))
+
+
+def point(x: float, y: float, z: float = 0.0) -> Any:
+    """geometry_msgs/Point."""
+    return new("geometry_msgs/msg/Point", x=float(x), y=float(y), z=float(z))
 
 
 def depth_image(stamp_ns: int, frame: str, depth: NDArray[np.float32], encoding: str) -> Any:
@@ -110,7 +116,7 @@ def _image(stamp_ns: int, frame: str, pixels: NDArray[Any], encoding: str) -> An
     """sensor_msgs/Image of (H, W, ...) pixels without padding."""
     rows, columns = pixels.shape[:2]
     data = np.frombuffer(pixels.tobytes(), dtype=np.uint8)
-    return _new(
+    return new(
         "sensor_msgs/msg/Image",
         header=header(stamp_ns, frame),
         height=rows,
@@ -125,7 +131,7 @@ def _image(stamp_ns: int, frame: str, pixels: NDArray[Any], encoding: str) -> An
 def camera_info(stamp_ns: int, frame: str, camera: CameraModel) -> Any:
     """sensor_msgs/CameraInfo of a rectified camera."""
     k = np.array([camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1], dtype=np.float64)
-    return _new(
+    return new(
         "sensor_msgs/msg/CameraInfo",
         header=header(stamp_ns, frame),
         height=camera.height,
@@ -137,7 +143,7 @@ def camera_info(stamp_ns: int, frame: str, camera: CameraModel) -> Any:
         p=np.hstack([k.reshape(3, 3), np.zeros((3, 1))]).ravel(),
         binning_x=0,
         binning_y=0,
-        roi=_new(
+        roi=new(
             "sensor_msgs/msg/RegionOfInterest",
             x_offset=0,
             y_offset=0,
@@ -157,27 +163,27 @@ def static_transform(stamp_ns: int, parent: str, child: str, transform: NDArray[
         child: frame that it leads from.
         transform: (4, 4) parent <- child.
     """
-    quaternion = Rotation.from_matrix(transform[:3, :3]).as_quat()
+    turn = tuple(float(q) for q in Rotation.from_matrix(transform[:3, :3]).as_quat())
     offset = (float(value) for value in transform[:3, 3])
-    stamped = _new(
+    stamped = new(
         "geometry_msgs/msg/TransformStamped",
         header=header(stamp_ns, parent),
         child_frame_id=child,
-        transform=_new(
+        transform=new(
             "geometry_msgs/msg/Transform",
-            translation=_vector(*offset),
-            rotation=_quaternion(tuple(float(q) for q in quaternion)),
+            translation=vector(*offset),
+            rotation=quaternion(turn),
         ),
     )
-    return _new("tf2_msgs/msg/TFMessage", transforms=[stamped])
+    return new("tf2_msgs/msg/TFMessage", transforms=[stamped])
 
 
 def nav_sat_fix(stamp_ns: int, frame: str, anchor: MapAnchor) -> Any:
     """sensor_msgs/NavSatFix at the origin of a frame; its altitude is unknown (NaN)."""
-    return _new(
+    return new(
         "sensor_msgs/msg/NavSatFix",
         header=header(stamp_ns, frame),
-        status=_new("sensor_msgs/msg/NavSatStatus", status=0, service=1),
+        status=new("sensor_msgs/msg/NavSatStatus", status=0, service=1),
         latitude=float(anchor.latitude_deg),
         longitude=float(anchor.longitude_deg),
         altitude=float("nan"),
@@ -186,16 +192,18 @@ def nav_sat_fix(stamp_ns: int, frame: str, anchor: MapAnchor) -> Any:
     )
 
 
-def _vector(x: float, y: float, z: float) -> Any:
-    return _new("geometry_msgs/msg/Vector3", x=x, y=y, z=z)
+def vector(x: float, y: float, z: float) -> Any:
+    """geometry_msgs/Vector3."""
+    return new("geometry_msgs/msg/Vector3", x=x, y=y, z=z)
 
 
-def _quaternion(xyzw: tuple[float, ...]) -> Any:
+def quaternion(xyzw: tuple[float, ...]) -> Any:
+    """geometry_msgs/Quaternion."""
     x, y, z, w = xyzw
-    return _new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
+    return new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
 
 
-def _six_by_six(planar: NDArray[np.float64]) -> NDArray[np.float64]:
+def six_by_six(planar: NDArray[np.float64]) -> NDArray[np.float64]:
     """(36,) row-major covariance of x y z roll pitch yaw from that of x y yaw."""
     full = np.diag(np.full(6, UNKNOWN_VARIANCE))
     full[np.ix_((0, 1, 5), (0, 1, 5))] = planar

@@ -8,8 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from mdps_ros.core.mapdata import Bounds, Building, RoadNetwork
 from mdps_ros.evaluation.layout import window_around
+from mdps_ros.evaluation.map_shapes import drawn_window, house_rings, road_quads
 from mdps_ros.evaluation.metrics import CLAIM_MASS, errors
 from mdps_ros.evaluation.panels import ESTIMATE, PARTICLE, TRUTH
 from mdps_ros.evaluation.run import Trace
@@ -34,9 +34,11 @@ def map_figure(trace: Trace, map: Map) -> go.Figure:
         trace: the run.
         map: what it ran on.
     """
-    window = _window(trace, map)
+    window = drawn_window(likely_points(trace), MARGIN_M, map.bounds)
     figure = go.Figure()
-    roads, houses = _roads(map.roads, window), _houses(map.buildings, window)
+    quads = road_quads(map.roads, window)[: POINTS_MAX // 4]
+    roads = _with_gaps(quads)
+    houses = _with_gaps(house_rings(map.buildings, window, POINTS_MAX))
     figure.add_trace(_area("roads", roads, ROAD, 0.0))
     figure.add_trace(_area("buildings", houses, BUILDING, 0.5))
     if trace.has_truth:
@@ -76,64 +78,16 @@ def _points(trace: Trace) -> NDArray[np.float64]:
     return points
 
 
-def _window(trace: Trace, map: Map) -> Bounds:
-    """What part of the map is worth drawing: all places that were ever likely."""
+def likely_points(trace: Trace) -> NDArray[np.float64]:
+    """(P, 2) m, all places that were ever likely."""
     alive = trace.modes[trace.mode_mass >= 0.02][:, :2]
-    points = np.concatenate([_points(trace), trace.estimate[:, :2], alive])
-    low, high = points.min(axis=0) - MARGIN_M, points.max(axis=0) + MARGIN_M
-    whole = map.bounds
-    return Bounds(
-        max(float(low[0]), whole.min_x),
-        max(float(low[1]), whole.min_y),
-        min(float(high[0]), whole.max_x),
-        min(float(high[1]), whole.max_y),
-    )
-
-
-def _inside(
-    low: NDArray[np.float64], high: NDArray[np.float64], window: Bounds
-) -> NDArray[np.bool_]:
-    """(N,) whether boxes from (N, 2) low to high touch a window."""
-    least, most = np.array(window[:2]), np.array(window[2:])
-    return np.asarray(((high >= least) & (low <= most)).all(axis=1))
-
-
-def _roads(roads: RoadNetwork, window: Bounds) -> Points:
-    """Carriageways as (P, 2) corners of one quadrilateral per segment, with gaps between."""
-    low, high = np.minimum(roads.start, roads.end), np.maximum(roads.start, roads.end)
-    kept = _inside(low, high, window)
-    start, end = roads.start[kept], roads.end[kept]
-    along = end - start
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
-    half = 0.5 * roads.width[kept, None].astype(np.float64)
-    left = np.stack([-along[:, 1], along[:, 0]], axis=1) * half
-    start, end = start - 0.3 * half * along, end + 0.3 * half * along  # closes the bends
-    ring = np.stack([start + left, end + left, end - left, start - left, start + left], axis=1)
-    return _with_gaps(ring[: POINTS_MAX // 6])
-
-
-def _houses(buildings: Iterable[Building], window: Bounds) -> Points:
-    """Outer rings of the houses, the largest first."""
-    near = []
-    for building in buildings:
-        ring = building.exterior
-        low, high = ring.min(axis=0)[None], ring.max(axis=0)[None]
-        if _inside(low, high, window)[0]:
-            near.append((float(np.prod(high - low)), ring))
-    near.sort(key=lambda item: -item[0])
-    rings, count = [], 0
-    for _, ring in near:
-        count += len(ring) + 2
-        if count > POINTS_MAX:
-            break
-        rings.append(np.concatenate([ring, ring[:1]]))
-    return _with_gaps(rings)
+    return np.concatenate([_points(trace), trace.estimate[:, :2], alive])
 
 
 def _with_gaps(rings: Iterable[NDArray[np.float64]]) -> Points:
-    """(P, 2) rings one after another, a row of NaN after each."""
+    """(P, 2) rings, each closed and followed by a row of NaN."""
     gap = np.full((1, 2), np.nan)
-    parts = [part for ring in rings for part in (ring, gap)]
+    parts = [part for ring in rings for part in (ring, ring[:1], gap)]
     joined = np.concatenate(parts) if parts else gap
     return joined.astype(np.float32)
 

@@ -34,8 +34,15 @@ FEWEST_MASS = 0.01
 
 
 class Look(NamedTuple):
-    """A picture beside the map: JPEG bytes and its caption."""
+    """A camera image with the map drawn into it.
 
+    Attributes:
+        stamp_ns: of the image.
+        jpeg: the picture.
+        caption: a few words.
+    """
+
+    stamp_ns: int
     jpeg: bytes
     caption: str
 

@@ -61,7 +61,7 @@ def numbers(column):
 def page(tmp_path_factory, run, helsinki):
     path = tmp_path_factory.mktemp("page") / "report.html"
     row = row_of("made up", 4, run)
-    looks = [Look(b"\xff\xd8jpeg", "at 12 m")]
+    looks = [Look(7, b"\xff\xd8jpeg", "at 12 m")]
     write_html(path, run, helsinki, TITLE, row=row, command="mdps test <x>", looks=looks)
     return path
 
@@ -125,7 +125,7 @@ def test_streets_and_houses_near_the_drive_are_drawn_where_they_are(run, helsink
     offset = np.linalg.norm(quads.mean(axis=1)[:, None] - middle[None], axis=2)
     assert len(quads) > 100
     assert offset.min(axis=1).max() < 0.01  # each quadrilateral is centred on a segment
-    width = np.linalg.norm(quads[:, 0] - quads[:, 3], axis=1)
+    width = np.linalg.norm(quads[:, 3] - quads[:, 0], axis=1)
     nearest = offset.argmin(axis=1)
     np.testing.assert_allclose(width, helsinki.roads.width[nearest], atol=0.01)
     houses = np.stack([area["buildings"].x, area["buildings"].y], axis=1)

@@ -1,0 +1,108 @@
+"""`mdps report`: look at a run without RViz: a page, or a recording for Foxglove."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mdps_ros.cli.show import NoteCounter
+    from mdps_ros.evaluation.run import Trace
+    from mdps_ros.maps import Map
+    from mdps_ros.settings import Settings
+
+ANSWERS, PARTICLES = "live.jsonl", "particles.jsonl"
+"""What `mdps demo` and `play_bag --record` leave of a live run."""
+
+
+def report(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DRIVE_OR_RUN",
+            help="A bag to localize, or what a live run left: a folder of `mdps demo`, or the "
+            "file of `play_bag --record`.",
+        ),
+    ],
+    map: Annotated[list[str], typer.Option("--map", help="What it ran on, or is to run on.")],
+    html: Annotated[Path | None, typer.Option(help="Page to write.")] = None,
+    mcap: Annotated[
+        Path | None, typer.Option(help="Recording to write, for Foxglove or Lichtblick.")
+    ] = None,
+    drive: Annotated[
+        Path | None, typer.Option(help="Bag of a live run, for truth and camera images.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the filter, for a bag.")] = 0,
+    file: Annotated[
+        Path | None, typer.Option("--settings", help="YAML file, see `mdps settings`.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="One value, e.g. filter.particles_min=500.")
+    ] = None,
+    heading: Annotated[
+        str | None, typer.Option(help="unknown, or degrees counter-clockwise from east.")
+    ] = None,
+) -> None:
+    """Write a run as a page with a slider, or as a recording for a viewer.
+
+    The page needs nothing but a browser. The recording holds map, poses,
+    hypotheses, particles and curves under the node's topic names; open it in
+    Foxglove or Lichtblick with the layout config/foxglove.json. Without
+    --html and --mcap both are written beside the source.
+
+    Examples:
+        mdps report drive --map helsinki --html report.html
+        mdps report out/demo --map helsinki --mcap view.mcap
+        mdps report answers.jsonl --map city.osm.pbf --drive bag --html report.html
+    """
+    from mdps_ros.cli.options import read_settings
+    from mdps_ros.cli.show import NoteCounter
+    from mdps_ros.evaluation import html_report, results, view_bag
+    from mdps_ros.evaluation.report import row_of
+    from mdps_ros.evaluation.run import RunError
+    from mdps_ros.maps import load_map
+
+    settings = read_settings(file, assignments or [], seed=seed, heading=heading)
+    place, notes = load_map(map), NoteCounter()
+    name = source.resolve().stem
+    trace = _trace(source, drive, place, settings, notes)
+    notes.print()
+    if html is None and mcap is None:
+        html, mcap = source.parent / f"{name}.html", source.parent / f"{name}.view.mcap"
+    if html is not None:
+        title, row = f"{name} on {place.name}", row_of(name, seed, trace)
+        command = results.command_line()
+        try:
+            html.parent.mkdir(parents=True, exist_ok=True)
+            html_report.write_html(html, trace, place, title, row=row, command=command)
+        except OSError as error:
+            raise RunError(f"cannot write {html}: {error}") from error
+        typer.echo(f"wrote {html}")
+    if mcap is not None:
+        view_bag.write_view(mcap, trace, place)
+        typer.echo(f"wrote {mcap}")
+
+
+def _trace(
+    source: Path, drive: Path | None, place: Map, settings: Settings, notes: NoteCounter
+) -> Trace:
+    """The run: replayed where the source is a bag, read where it is a record.
+
+    Raises:
+        RunError: there was no estimate.
+        BagError: a bag cannot be read.
+    """
+    from mdps_ros.cli.bag_drive import open_drive
+    from mdps_ros.cli.replay import run
+    from mdps_ros.evaluation.recorded import recorded_outputs
+    from mdps_ros.evaluation.run import collect_trace
+
+    answers = source / ANSWERS if source.is_dir() else source
+    if answers.suffix != ".jsonl" or not answers.is_file():
+        return run(open_drive(source, settings.frames.base), place, settings, notes)
+    particles = answers.with_name(PARTICLES)
+    truth = None if drive is None else open_drive(drive, settings.frames.base).truth(place)
+    outputs = recorded_outputs(answers, particles if particles.exists() else None)
+    return collect_trace(outputs, truth)
