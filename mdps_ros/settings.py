@@ -258,6 +258,11 @@ class CameraSettings:
     cells: int = setting(
         500, "Cells of the image's ground plan that are scored.", low=16, high=20_000
     )
+    volume: bool = setting(
+        True,
+        "Score a large, concentrated cloud by a volume of scores, interpolated between poses; "
+        "off: pose by pose.",
+    )
     tile_memory: float = setting(
         256.0, "Bound of the encoded map that is kept for scoring.", unit="MB", low=1.0, high=4000.0
     )
@@ -274,6 +279,35 @@ class SmootherSettings:
     stride: int = setting(5, "Updates between two smoothed trajectories.", low=1, high=1000)
     particles: int = setting(
         300, "Particles of the filter that runs back in time.", low=20, high=100_000
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverySettings:
+    """A vehicle that is not where it is claimed to be; `filter.lost_fit` is its test by roads."""
+
+    contradiction: float = setting(
+        12.0,
+        "Evidence of images against the claim at which the vehicle is lost; between false alarms "
+        "lie on average at least exp of it independent images.",
+        unit="nats",
+        low=1.0,
+        high=1000.0,
+    )
+    radius: float = setting(
+        100.0,
+        "A lost vehicle is looked for this far around its last trusted pose, plus the travel "
+        "since, then on the whole map; 0: there at once.",
+        unit="m",
+        low=0.0,
+        high=1e6,
+    )
+    confirm_distance: float = setting(
+        40.0,
+        "Travel over which a place that was found so must hold before it is claimed.",
+        unit="m",
+        low=0.0,
+        high=10_000.0,
     )
 
 
@@ -412,6 +446,7 @@ class Settings:
     depth: DepthSettings = DepthSettings()
     camera: CameraSettings = CameraSettings()
     smoother: SmootherSettings = SmootherSettings()
+    recovery: RecoverySettings = RecoverySettings()
     place: PlaceSettings = PlaceSettings()
     estimate: EstimateSettings = EstimateSettings()
     start: StartSettings = StartSettings()

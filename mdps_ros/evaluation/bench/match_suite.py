@@ -13,7 +13,7 @@ from mdps_ros.evaluation.bench.timing import Case, Contender, Setup
 from mdps_ros.maps import load_map
 from mdps_ros.models.camera.feature_tiles import FINER, FeatureTiles
 from mdps_ros.models.camera.files import load_networks
-from mdps_ros.models.camera.look import CameraLook
+from mdps_ros.models.camera.look import CameraLook, Lattice
 from mdps_ros.models.camera.model import CameraModel
 from mdps_ros.models.camera.networks import CameraNetworks
 from mdps_ros.settings import CameraSettings
@@ -60,25 +60,29 @@ def make_town(setup: Setup, half_width: float) -> Town:
 
 
 def view_cells(spacing: float, depth: float, half_width: float) -> Tensor:
-    """Cells of a view, (P, 2) m forward and left, the nearest row `spacing` ahead."""
+    """Cells of a view, (Z, X, 2) m forward and left, the nearest row `spacing` ahead."""
     ahead = torch.arange(1, round(depth / spacing) + 1) * spacing
     side = torch.arange(-round(half_width / spacing), round(half_width / spacing) + 1) * spacing
-    forward, left = torch.meshgrid(ahead, side, indexing="ij")
-    return torch.stack((forward, left), -1).reshape(-1, 2)
+    forward, right = torch.meshgrid(ahead, side, indexing="ij")
+    return torch.stack((forward, -right), -1)
 
 
-def make_look(town: Town, cells: Tensor, generator: torch.Generator) -> CameraLook:
+def make_look(town: Town, grid: Tensor, generator: torch.Generator) -> CameraLook:
     """What a camera at the place would see: the map's features and noise, scaled to NATS."""
-    cells = cells.to(town.device)
+    grid = grid.to(town.device)
+    cells = grid.reshape(-1, 2)
     x = (cells[:, 0] + town.place[0] - town.corner[0]) * FINER
     y = (cells[:, 1] + town.place[1] - town.corner[1]) * FINER
     seen = town.features[:, y.long(), x.long()].T
     noise = torch.randn(seen.shape, generator=generator, device=town.device)
     seen = seen - seen.mean(0) + NOISE * seen.std(0) * noise
     scores = exact(town, tracked(town, 200, generator), cells, seen)
+    seen = seen * (NATS / scores.std())
     reach = float(cells.norm(dim=1).max())
     nothing = torch.zeros(1, 1, device=town.device)
-    return CameraLook(cells, seen * (NATS / scores.std()), nothing[None], nothing, reach)
+    ordered = seen.T.reshape(-1, *grid.shape[:2])
+    lattice = Lattice(ordered, grid[0, 0], grid[1, 0] - grid[0, 0], grid[0, 1] - grid[0, 0])
+    return CameraLook(cells, seen, nothing[None], nothing, reach, lattice)
 
 
 def tracked(town: Town, count: int, generator: torch.Generator) -> Tensor:
@@ -119,10 +123,11 @@ def cases(setup: Setup) -> Iterator[Case]:
     yield match(town, 100_000, view_cells(1.0, 40.0, 24.0), "scattered", 200.0)
 
 
-def match(town: Town, count: int, cells: Tensor, where: str, half_width: float) -> Case:
+def match(town: Town, count: int, grid: Tensor, where: str, half_width: float) -> Case:
     """Poses of one cloud against one view; errors over the standard deviation of the scores."""
     generator = torch.Generator(town.device).manual_seed(0)
-    look = make_look(town, cells, generator)
+    look = make_look(town, grid, generator)
+    cells = look.cells
     poses = (
         tracked(town, count, generator)
         if where == "tracked"

@@ -12,7 +12,7 @@ from collections import OrderedDict
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float16, Int
+from jaxtyping import Bool, Float, Float16, Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -124,6 +124,30 @@ class FeatureTiles:
         # Eight float16 are one number of 16 bytes: torch picks numbers faster than rows.
         packed = self._features.view(torch.complex128).flatten()
         return packed.index_select(0, rows.flatten()).view(torch.float16).view(*rows.shape, -1)
+
+    def window(
+        self, low: Float[Tensor, " 2"], high: Float[Tensor, " 2"]
+    ) -> tuple[Float[Tensor, "C rows columns"], Float64[Tensor, " 2"]]:
+        """Features of the cells of a box; call `hold` before.
+
+        Args:
+            low: x and y of the south-west corner, m in the map frame.
+            high: of the north-east corner.
+
+        Returns:
+            The features, row 0 in the south, and the exact corner of cell (0, 0), m.
+        """
+        origin = torch.tensor(self._tiles.bounds[:2], dtype=torch.float64, device=low.device)
+        first = ((low - origin) * FINER).floor() - 1
+        width, height = (int(size) for size in ((high - origin) * FINER - first).ceil() + 1)
+        corner = origin + first / FINER
+        across, along = (
+            (torch.arange(size, device=low.device, dtype=torch.float64) + 0.5) / FINER
+            for size in (width, height)
+        )
+        rows = torch.stack((corner[0].expand(height), corner[1] + along), -1)
+        found = self.at(self.rows_at(F.pad(rows, (0, 1)), F.pad(across[:, None], (0, 1))))
+        return found.permute(2, 0, 1).float().contiguous(), corner
 
     def _tiles_around(self, xy: Float[Tensor, "M 2"], reach: float) -> list[int]:
         """Numbers of the tiles touched by the squares about the positions, rising."""

@@ -14,6 +14,28 @@ from mdps_ros.models.camera.networks import Ground
 from mdps_ros.models.camera.view import View
 
 
+class Lattice(NamedTuple):
+    """The ground plan of a view on the regular lattice that its cells lie on, zero where unseen.
+
+    Attributes:
+        features: of the cells, times the factor of the score.
+        corner: m forward and left in the base frame, of cell (0, 0).
+        ahead: m forward and left, from a row to the next.
+        right: m forward and left, from a column to the next; at a right angle to `ahead` and
+            as long.
+    """
+
+    features: Float[Tensor, "C Z X"]
+    corner: Float[Tensor, " 2"]
+    ahead: Float[Tensor, " 2"]
+    right: Float[Tensor, " 2"]
+
+    @property
+    def spacing(self) -> float:
+        """Metres per cell."""
+        return float(self.ahead.norm())
+
+
 class CameraLook(NamedTuple):
     """One image's ground plan.
 
@@ -24,6 +46,7 @@ class CameraLook(NamedTuple):
         classes: probability of each of AUXILIARY at all cells, for people.
         visible: 1 where a cell lies in the view.
         reach: m, distance of the farthest cell from the base frame's origin.
+        lattice: all cells in their order on the ground; None where they have none.
     """
 
     cells: Float[Tensor, "P 2"]
@@ -31,6 +54,7 @@ class CameraLook(NamedTuple):
     classes: Float[Tensor, "K Z X"]
     visible: Float[Tensor, "Z X"]
     reach: float
+    lattice: Lattice | None = None
 
 
 def make_look(ground: Ground, view: View, factor: Float[Tensor, " 1"]) -> CameraLook | None:
@@ -46,14 +70,17 @@ def make_look(ground: Ground, view: View, factor: Float[Tensor, " 1"]) -> Camera
     chosen = order[visible.flatten()[order] > 0]
     if len(chosen) == 0:
         return None
-    places = base_positions(view).to(visible.device).reshape(-1, 2)[chosen]
-    features = (factor * ground.features[0].float()).flatten(1).T[chosen]
+    grid = base_positions(view).to(visible.device)
+    places = grid.reshape(-1, 2)[chosen]
+    scaled = factor * ground.features[0].float()
+    features = scaled.flatten(1).T[chosen]
     return CameraLook(
         places,
         features,
         torch.sigmoid(ground.classes[0].float()),
         visible,
         float(places.norm(dim=1).max()),
+        Lattice(scaled, grid[0, 0], grid[1, 0] - grid[0, 0], grid[0, 1] - grid[0, 0]),
     )
 
 

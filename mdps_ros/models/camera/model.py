@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mdps_ros.core.mapdata import TileSource
+from mdps_ros.models.camera import volume
 from mdps_ros.models.camera.feature_tiles import FeatureTiles
 from mdps_ros.models.camera.files import load_networks
 from mdps_ros.models.camera.look import CameraLook, make_look, thin
@@ -31,6 +32,7 @@ from mdps_ros.settings import CameraSettings
 
 BUDGET = 20_000_000  # particles x cells per image; larger clouds get fewer cells
 FEWEST = 64  # cells that are scored however large the cloud
+DEARER = 1.0  # a cell of a pose costs as much as so many numbers of a volume
 CHUNK = 1 << 16  # particles x cells at a time: the intermediates stay in the processor's cache
 
 
@@ -100,13 +102,38 @@ class CameraModel:
         flat = poses.reshape(-1, 3)
         if not self._store.hold(flat[:, :2], look.reach):
             return None
-        count = min(self._settings.cells, max(FEWEST, BUDGET // max(len(flat), 1)))
-        cells, features = thin(look.cells, look.features, count)
-        weights = features.flatten()
-        score = torch.empty(len(flat), dtype=torch.float32, device=flat.device)
-        size = max(1, CHUNK // len(cells))
-        for start in range(0, len(flat), size):
-            chunk = slice(start, start + size)
-            found = self._store.at(self._store.rows_at(flat[chunk], cells))
-            score[chunk] = found.float().flatten(1) @ weights
+        score = self._by_volume(flat, look) if self._settings.volume else None
+        if score is None:
+            score = self._by_pose(flat, look)
         return (self._settings.weight * score).to(poses.dtype).reshape(poses.shape[:2])
+
+    def _by_volume(
+        self, poses: Float[Tensor, "M 3"], look: CameraLook
+    ) -> Float[Tensor, " M"] | None:
+        """Scores by all cells, interpolated; None where that is dearer than pose by pose."""
+        if look.lattice is None:
+            return None
+        planned = volume.plan(poses, look.lattice)
+        if planned is None or planned.work(look.lattice) > DEARER * len(poses) * self._cells(poses):
+            return None
+        half = planned.shift * look.lattice.spacing
+        corners = planned.centre + half * poses.new_tensor([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+        if not self._store.hold(corners, look.reach + 2.0):
+            return None
+        return volume.scores(poses, look.lattice, planned, self._store)
+
+    def _by_pose(self, poses: Float[Tensor, "M 3"], look: CameraLook) -> Float[Tensor, " M"]:
+        """Scores by some of the cells, each at the nearest cell of the map."""
+        cells, features = thin(look.cells, look.features, self._cells(poses))
+        weights = features.flatten()
+        score = torch.empty(len(poses), dtype=torch.float32, device=poses.device)
+        size = max(1, CHUNK // len(cells))
+        for start in range(0, len(poses), size):
+            chunk = slice(start, start + size)
+            found = self._store.at(self._store.rows_at(poses[chunk], cells))
+            score[chunk] = found.float().flatten(1) @ weights
+        return score
+
+    def _cells(self, poses: Float[Tensor, "M 3"]) -> int:
+        """How many cells are scored for each of so many poses."""
+        return min(self._settings.cells, max(FEWEST, BUDGET // max(len(poses), 1)))
