@@ -9,12 +9,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from mdps_ros.evaluation.layout import window_around
-from mdps_ros.evaluation.map_shapes import drawn_window, house_rings, road_quads
 from mdps_ros.evaluation.metrics import CLAIM_MASS, errors
 from mdps_ros.evaluation.panels import ESTIMATE, PARTICLE, TRUTH
 from mdps_ros.evaluation.run import Trace
 from mdps_ros.maps import Map
 from mdps_ros.maps.render import ATTRIBUTION
+from mdps_ros.maps.shapes import drawn_window, house_rings, road_quads
 
 GROUND, ROAD, BUILDING = "#eeeae3", "#ffffff", "#c9bcb2"
 MARGIN_M = 150.0

@@ -18,10 +18,10 @@ from mdps_ros.data import view_messages as view
 from mdps_ros.data.bag_writer import Entry, write_entries
 from mdps_ros.evaluation.html_map import MARGIN_M, POINTS_MAX, likely_points
 from mdps_ros.evaluation.html_report import Look
-from mdps_ros.evaluation.map_shapes import drawn_window, house_rings, road_quads
 from mdps_ros.evaluation.metrics import errors
 from mdps_ros.evaluation.run import RunError, Trace
 from mdps_ros.maps import Map
+from mdps_ros.maps.shapes import drawn_window, house_rings, road_quads
 from mdps_ros.runtime.outputs import State
 
 MAP, BASE, CAMERA = "map", "base_link", "camera"

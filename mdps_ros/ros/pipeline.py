@@ -40,6 +40,7 @@ from mdps_ros.runtime.outputs import (
     SmoothedTrajectory,
     TransformEstimate,
 )
+from mdps_ros.runtime.overlay_painter import OverlayPainter
 from mdps_ros.runtime.prediction import Predictor
 from mdps_ros.runtime.smoother_pace import Progress
 from mdps_ros.runtime.throttle import NoteThrottle
@@ -104,6 +105,8 @@ class Pipeline:
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
         self._health = make_health(settings, city)
         self._smoothing = self._smooth_aside()
+        wants, draw = self._publishing.wants_overlay, self._publishing.overlay
+        self._painter = OverlayPainter(city, wants, draw, self._overlay_failed)
         self._jumps = JumpWatch(settings.estimate)
         self._predictor = Predictor(settings.motion, settings.node.odometry_rate)
         self._intake = Intake(node, settings, city.anchor, self._offer, self._heard, self._moved)
@@ -133,6 +136,7 @@ class Pipeline:
         self._publishing.map(self._map.raster(bounds, max(wanted, finest)))
         if self._smoothing is not None:
             self._smoothing.start()
+        self._painter.start()
         self._worker.start()
         self._health.begin(time.monotonic())
         self._open = self._intake.open = True
@@ -146,6 +150,7 @@ class Pipeline:
         """Take no more messages and wait for the workers; the belief is kept."""
         self._open = self._intake.open = False
         self._worker.stop()
+        self._painter.stop()
         if self._smoothing is not None:
             self._smoothing.stop()
         self._archive.stop()
@@ -189,6 +194,8 @@ class Pipeline:
 
     def _handle(self, event: Event) -> None:
         is_image, estimated = isinstance(event, ImageEvent), False
+        if isinstance(event, ImageEvent):
+            self._painter.saw(event)
         begin = time.monotonic()
         with self._smoother_waits():
             outputs = self._session.handle(event)
@@ -201,6 +208,7 @@ class Pipeline:
             if isinstance(output, PoseEstimate):
                 self._stamp_ns, estimated = output.stamp_ns, True
                 self._publishing.pose(output)
+                self._painter.estimated(output)
             elif isinstance(output, TransformEstimate):
                 self._publishing.transform(output, self._intake.odom_frame)
             elif isinstance(output, ParticleSnapshot):
@@ -243,6 +251,11 @@ class Pipeline:
             self._health.smoothing_ended(text)
             trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
             self._node.get_logger().error(f"{text}\n{trace}")
+
+    def _overlay_failed(self, error: Exception) -> None:
+        if self._node.context.ok():
+            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            self._node.get_logger().error(f"overlays failed, none is drawn any more:\n{trace}")
 
     # -- all threads ---------------------------------------------------------------------------
 

@@ -6,13 +6,16 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from geometry_msgs.msg import PoseStamped, TwistWithCovariance
+from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from tf2_ros import TransformBroadcaster
 
 from mdps_ros.core.mapdata import RasterTile
 from mdps_ros.ros import convert, topics
 from mdps_ros.ros.diagnostics import diagnostics_message
+from mdps_ros.ros.images import image_message
 from mdps_ros.runtime.health import Condition
 from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.mode_ids import ModeIds
@@ -114,6 +117,14 @@ class Publishing:
     def jump(self, jump: PoseJump) -> None:
         """Tell planners that the pose jumped."""
         self._send(topics.JUMPS, convert.jump_message(jump, self._frame))
+
+    def wants_overlay(self) -> bool:
+        """Whether somebody listens to it."""
+        return self._wanted(topics.OVERLAY)
+
+    def overlay(self, stamp_ns: int, rgb: NDArray[np.uint8]) -> None:
+        """Publish a camera image with the map drawn in, (H, W, 3)."""
+        self._send(topics.OVERLAY, image_message(rgb, stamp_ns, self._settings.frames.base))
 
     def diagnostics(self, conditions: Iterable[Condition]) -> None:
         """Tell how the node is doing."""

@@ -112,6 +112,9 @@ HYPOTHESES = Topic("hypotheses", HypothesisArray, 100,
     "All places where the vehicle may be, heaviest first.")
 MARKERS = Topic("hypothesis_markers", MarkerArray, 5,
     "The hypotheses for RViz: arrow, 2-sigma ellipse, share; made only when somebody listens.")
+OVERLAY = Topic("overlay", Image, 2,
+    "The newest used image with the map's roads and houses drawn in at its estimate, at most twice "
+    "a second; made only when somebody listens.")
 STATUS = Topic("status", LocalizerStatus, 1,
     "State, particles, spread, frame counts; at activation and once per frame.", latched=True)
 MAP = Topic("map", OccupancyGrid, 1,
@@ -129,7 +132,7 @@ INPUTS: tuple[Topic, ...] = (
 )  # fmt: skip
 OUTPUTS: tuple[Topic, ...] = (
     POSE, PREDICTED, PARTICLE_CLOUD, PARTICLES, PATH, SMOOTHED, SMOOTHED_PATH, HYPOTHESES, MARKERS,
-    STATUS, MAP, JUMPS, DIAGNOSTICS,
+    OVERLAY, STATUS, MAP, JUMPS, DIAGNOSTICS,
 )  # fmt: skip
 TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, TF)
 """The whole table."""

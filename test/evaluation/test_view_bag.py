@@ -14,9 +14,9 @@ from mdps_ros.core.mapdata import Bounds
 from mdps_ros.data.bag import open_bag
 from mdps_ros.data.view_messages import LINE_LIST, TRIANGLE_LIST
 from mdps_ros.evaluation.html_report import Look
-from mdps_ros.evaluation.map_shapes import drawn_window, house_rings, road_quads
 from mdps_ros.evaluation.run import RunError
 from mdps_ros.evaluation.view_bag import TYPES, write_view
+from mdps_ros.maps.shapes import drawn_window, house_rings, road_quads
 
 LAYOUT = Path(__file__).resolve().parents[2] / "config" / "foxglove.json"
 
