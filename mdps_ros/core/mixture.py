@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mdps_ros.core import near_pairs
 from mdps_ros.core.protocols import IndexScheme
 from mdps_ros.core.resampling import multinomial
 from mdps_ros.core.tree import gather_axis
@@ -19,13 +20,17 @@ _BLOCK_PAIRS = 1 << 17
 _LOWEST_EXPONENT = -80.0
 
 # Largest rounding error of a log-density (nats) for which the matrix product is used.
-_ROUNDING = 1e-3
+_ROUNDING = 2e-4
+
+# Pairs from which on wide clouds are taken in blocks of neighbours (`near_pairs`).
+_MANY_PAIRS = 1 << 21
 
 
 def log_prob(mixture: MixtureBelief, points: Float[Tensor, "B M D"]) -> Float[Tensor, "B M"]:
     """Log-density of the mixture at `points`, differentiable in everything.
 
-    O(M N), in blocks over M. Log-weights are taken as they are (normalised in a Belief).
+    O(M N), in blocks over M; less for clouds that are many bandwidths wide (`near_pairs`).
+    Log-weights are taken as they are (normalised in a Belief).
     """
     features = mixture.kernel.features(points)
     centres = mixture.kernel.features(mixture.poses)
@@ -34,11 +39,14 @@ def log_prob(mixture: MixtureBelief, points: Float[Tensor, "B M D"]) -> Float[Te
     extent = torch.stack([x.detach().square().sum(-1).amax() for x in (features, centres)]).amax()
     log_weights, offset = mixture.log_weights, mixture.kernel.log_peak()[..., None]
     exponents = _by_differences
+    pairs = features.shape[1] * centres.shape[1]
     if bool(extent * torch.finfo(extent.dtype).eps < _ROUNDING):
         # |p - c|^2 = |p|^2 + |c|^2 - 2 p c: fast, but it cancels
         exponents = _by_product
         log_weights = log_weights - 0.5 * centres.square().sum(-1)
         offset = offset - 0.5 * features.square().sum(-1)
+    elif len(centres) == len(features) == 1 and pairs >= _MANY_PAIRS:
+        return near_pairs.log_sums(features[0], centres[0], log_weights[0])[None] + offset
     rows = max(1, _BLOCK_PAIRS // (centres.shape[0] * centres.shape[1]))
     blocks = [
         _log_sum(exponents(block, centres, log_weights))
