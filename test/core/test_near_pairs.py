@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +38,9 @@ def check(spread: float) -> None:
     # points of the cloud itself, others, and some far away from all
     points = torch.cat((centres[:300], cloud(150, spread, 2), cloud(5, 30.0 * spread, 3)))
     found = near_pairs.log_sums(points, centres, log_weights)
-    torch.testing.assert_close(found, all_pairs(points, centres, log_weights), rtol=1e-12, atol=1e-9)
+    torch.testing.assert_close(
+        found, all_pairs(points, centres, log_weights), rtol=1e-12, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("spread", [0.5, 8.0, 80.0, 800.0])
@@ -45,10 +48,15 @@ def test_nothing_that_matters_is_left_out(spread: float) -> None:
     check(spread)
 
 
-def test_leaving_out_too_much_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near_pairs, "LEFT_OUT", -15.0)
+def test_a_bound_that_is_too_tight_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = near_pairs._bounds
+
+    def tenfold(asked: Any, held: Any, log_weights: Tensor) -> Tensor:
+        return log_weights - 100.0 * (log_weights - inner(asked, held, log_weights))
+
+    monkeypatch.setattr(near_pairs, "_bounds", tenfold)
     with pytest.raises(AssertionError):
-        check(80.0)
+        check(8.0)
 
 
 def test_most_pairs_of_a_wide_cloud_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
