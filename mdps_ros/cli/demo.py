@@ -54,6 +54,7 @@ def demo(
         mdps demo --camera depth
     """
     from mdps_ros.cli.live import LiveRun, run_live
+    from mdps_ros.cli.looks import page_looks
     from mdps_ros.cli.processes import LiveError
     from mdps_ros.cli.show import print_run
     from mdps_ros.evaluation import report, results
@@ -74,14 +75,23 @@ def demo(
     )
     report.remove_report(out)  # one of an older run beside the files of this one would mislead
     try:
-        place, trace = run_live(wanted, out)
+        place, trace, drive = run_live(wanted, out)
     except LiveError as error:
         print(f"mdps demo: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     row = report.row_of(place.name, seed, trace)
     command = results.command_line()
     title = f"Live over ROS 2: {place.name}, seed {seed}, heading {heading}"
-    files = report.write_report(out, trace, place, title, row=row, suite="demo", command=command)
+    files = report.write_report(
+        out,
+        trace,
+        place,
+        title,
+        row=row,
+        suite="demo",
+        command=command,
+        looks=page_looks(drive, trace, place),
+    )
     if json_file is not None:
         results.write_json(json_file, results.document("demo", [row], seed, command=command))
     print_run(title, row, files)

@@ -70,7 +70,7 @@ class LiveRun:
     assignments: tuple[str, ...]
 
 
-def run_live(wanted: LiveRun, out: Path) -> tuple[Map, Trace]:
+def run_live(wanted: LiveRun, out: Path) -> tuple[Map, Trace, BagDrive]:
     """Run the node on a simulated drive; logs and records are left in `out`.
 
     Raises:
@@ -99,7 +99,8 @@ def run_live(wanted: LiveRun, out: Path) -> tuple[Map, Trace]:
     _play(bag, drive, wanted.rate, out, (answers, particles))
     seconds = time.perf_counter() - begun
     snapshots = particles if particles.exists() else None
-    return map, collect_trace(recorded_outputs(answers, snapshots), truth, seconds)
+    trace = collect_trace(recorded_outputs(answers, snapshots), truth, seconds)
+    return map, trace, drive
 
 
 def assigned(wanted: LiveRun) -> Settings:

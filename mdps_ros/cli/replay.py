@@ -67,6 +67,7 @@ def replay(
     import os
 
     from mdps_ros.cli.bag_drive import open_drive
+    from mdps_ros.cli.looks import page_looks
     from mdps_ros.cli.options import read_settings
     from mdps_ros.cli.show import NoteCounter, print_run
     from mdps_ros.evaluation import report, results
@@ -90,6 +91,7 @@ def replay(
         row=row,
         suite="replay",
         command=command,
+        looks=page_looks(drive, trace, place),
     )
     if json_file is not None:
         results.write_json(json_file, results.document("replay", [row], seed, command=command))

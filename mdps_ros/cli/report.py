@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from mdps_ros.cli.bag_drive import BagDrive
     from mdps_ros.cli.show import NoteCounter
     from mdps_ros.evaluation.run import Trace
     from mdps_ros.maps import Map
@@ -57,6 +58,7 @@ def report(
         mdps report out/demo --map helsinki --mcap view.mcap
         mdps report answers.jsonl --map city.osm.pbf --drive bag --html report.html
     """
+    from mdps_ros.cli.looks import VIEW_PERIOD_S, looks_of, page_looks
     from mdps_ros.cli.options import read_settings
     from mdps_ros.cli.show import NoteCounter
     from mdps_ros.evaluation import html_report, results, view_bag
@@ -67,7 +69,7 @@ def report(
     settings = read_settings(file, assignments or [], seed=seed, heading=heading)
     place, notes = load_map(map), NoteCounter()
     name = source.resolve().stem
-    trace = _trace(source, drive, place, settings, notes)
+    trace, seen = _trace(source, drive, place, settings, notes)
     notes.print()
     if html is None and mcap is None:
         html, mcap = source.parent / f"{name}.html", source.parent / f"{name}.view.mcap"
@@ -76,19 +78,21 @@ def report(
         command = results.command_line()
         try:
             html.parent.mkdir(parents=True, exist_ok=True)
-            html_report.write_html(html, trace, place, title, row=row, command=command)
+            looks = [] if seen is None else page_looks(seen, trace, place)
+            html_report.write_html(html, trace, place, title, row=row, command=command, looks=looks)
         except OSError as error:
             raise RunError(f"cannot write {html}: {error}") from error
         typer.echo(f"wrote {html}")
     if mcap is not None:
-        view_bag.write_view(mcap, trace, place)
+        looks = [] if seen is None else looks_of(seen, trace, place, VIEW_PERIOD_S)
+        view_bag.write_view(mcap, trace, place, looks)
         typer.echo(f"wrote {mcap}")
 
 
 def _trace(
     source: Path, drive: Path | None, place: Map, settings: Settings, notes: NoteCounter
-) -> Trace:
-    """The run: replayed where the source is a bag, read where it is a record.
+) -> tuple[Trace, BagDrive | None]:
+    """The run and its bag: replayed where the source is a bag, read where it is a record.
 
     Raises:
         RunError: there was no estimate.
@@ -101,8 +105,10 @@ def _trace(
 
     answers = source / ANSWERS if source.is_dir() else source
     if answers.suffix != ".jsonl" or not answers.is_file():
-        return run(open_drive(source, settings.frames.base), place, settings, notes)
+        replayed = open_drive(source, settings.frames.base)
+        return run(replayed, place, settings, notes), replayed
     particles = answers.with_name(PARTICLES)
-    truth = None if drive is None else open_drive(drive, settings.frames.base).truth(place)
+    played = None if drive is None else open_drive(drive, settings.frames.base)
+    truth = None if played is None else played.truth(place)
     outputs = recorded_outputs(answers, particles if particles.exists() else None)
-    return collect_trace(outputs, truth)
+    return collect_trace(outputs, truth), played

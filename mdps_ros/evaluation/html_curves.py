@@ -40,9 +40,9 @@ def curves_figure(trace: Trace) -> go.Figure:
     converged = trace.score().converged_after_m if trace.has_truth else None
     if converged is not None:
         figure.add_vline(x=converged, line={"color": GOOD, "dash": "dash", "width": 1})
-    figure.update_yaxes(type="log", row=1, col=1)
+    figure.update_yaxes(type="log", dtick="D2", row=1, col=1)
     figure.update_yaxes(range=[0.0, 1.05], row=3, col=1)
-    figure.update_yaxes(type="log", row=4, col=1)
+    figure.update_yaxes(type="log", dtick="D2", row=4, col=1)
     figure.update_xaxes(title_text="distance travelled, m", row=4, col=1)
     figure.update_layout(
         margin={"l": 45, "r": 10, "t": 25, "b": 40},

@@ -33,7 +33,7 @@ TYPES = {
     "/path": "nav_msgs/msg/Path",
     "/hypothesis_markers": "visualization_msgs/msg/MarkerArray",
     "/particle_cloud": "sensor_msgs/msg/PointCloud2",
-    "/overlay/compressed": "sensor_msgs/msg/CompressedImage",
+    "/overlay": "sensor_msgs/msg/CompressedImage",
     "/run/state": "std_msgs/msg/String",
     "/run/top_mass": "std_msgs/msg/Float64",
     "/run/particles": "std_msgs/msg/Float64",
@@ -69,7 +69,7 @@ def write_view(path: Path, trace: Trace, map: Map, looks: Sequence[Look] = ()) -
             Entry(
                 look.stamp_ns,
                 3,
-                "/overlay/compressed",
+                "/overlay",
                 view.jpeg_image(look.stamp_ns, CAMERA, look.jpeg),
             )
             for look in looks
