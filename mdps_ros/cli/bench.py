@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-NAMES = ("core", "match", "smoother", "bank")
+NAMES = ("core", "match", "smoother", "bank", "node", "scale")
 
 
 def bench(
@@ -25,6 +25,9 @@ def bench(
     markdown_file: Annotated[
         Path | None, typer.Option("--markdown", help="Write the tables to this file.")
     ] = None,
+    picture_file: Annotated[
+        Path | None, typer.Option("--picture", help="Draw the suite `scale` to this PNG.")
+    ] = None,
 ) -> None:
     """Time the package against peers on the same work: medians, minima and ratios.
 
@@ -33,12 +36,13 @@ def bench(
     Examples:
         mdps bench core bank --threads 2
         mdps bench --json bench.json --markdown bench.md
+        mdps bench scale --picture scale.png
     """
     import torch
     from rich.console import Console
 
     from mdps_ros.evaluation import results
-    from mdps_ros.evaluation.bench import report
+    from mdps_ros.evaluation.bench import report, scale_picture
     from mdps_ros.evaluation.bench import suites as bench_suites
     from mdps_ros.evaluation.bench.timing import Setup
 
@@ -57,6 +61,8 @@ def bench(
     if markdown_file is not None:
         markdown_file.parent.mkdir(parents=True, exist_ok=True)
         markdown_file.write_text(report.markdown(content), encoding="utf-8")
+    if picture_file is not None:
+        scale_picture.picture(rows, picture_file)
     results.print_table(Console(), "bench", rows, report.SCREEN_COLUMNS)
 
 

@@ -5,20 +5,32 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from mdps_ros.core import mixture
 from mdps_ros.core.kernels import pose_kernel
+from mdps_ros.core.mapdata import Bounds
 from mdps_ros.core.types import MixtureBelief
 from mdps_ros.evaluation import results
-from mdps_ros.evaluation.bench import bank_suite, baselines, peers, report, suites, timing
+from mdps_ros.evaluation.bench import (
+    bank_suite,
+    baselines,
+    grid_city,
+    peers,
+    report,
+    scale_picture,
+    suites,
+    timing,
+)
 from mdps_ros.evaluation.bench.timing import Case, Contender, Setup
 
 KEYS = {
     *("suite", "case", "name", "median_ms", "min_ms", "median_ns_per_item", "item", "items"),
-    *("rounds", "times_ours", "times_ours_min", "error", "note"),
+    *("rounds", "times_ours", "times_ours_min", "memory_mb", "error", "note"),
 }
 
 
@@ -151,3 +163,25 @@ def test_torch_kf_does_the_same_work() -> None:
     wanted_mean, wanted = bank_suite.textbook_step(bank)
     torch.testing.assert_close(state.mean[..., 0].double(), wanted_mean, atol=1e-3, rtol=0)
     torch.testing.assert_close(state.covariance.double(), wanted, atol=1e-3, rtol=0)
+
+
+def test_the_picture_takes_the_rows_of_its_quantity(tmp_path: Path) -> None:
+    def row(case: str, suite: str = "scale") -> dict[str, Any]:
+        return {"suite": suite, "case": case, "median_ns_per_item": 4e7}
+
+    rows = [row("area 1 km2"), row("area 400 km2"), row("lag 3 s"), row("area 2 km2", "core")]
+    assert scale_picture.points(rows, "area") == [(1.0, 40.0), (400.0, 40.0)]
+    assert scale_picture.points(rows, "lag") == [(3.0, 40.0)]
+    scale_picture.picture(rows, tmp_path / "scale.png")
+    assert (tmp_path / "scale.png").stat().st_size > 1000
+
+
+def test_the_made_up_city_is_drawn_where_its_streets_are() -> None:
+    city = grid_city.grid_city(1.0)
+    assert city.roads.count == 2 * 10 * 11
+    tile = city.raster(Bounds(-20.0, -20.0, 80.0, 80.0), 0.5)
+    road, building = tile.layer("road_minor"), tile.layer("building")
+    assert road[40, 40]
+    assert not building[40, 40]
+    assert building[140, 140]
+    assert not road[140, 140]

@@ -13,7 +13,7 @@ from mdps_ros.evaluation.results import Row, Value
 
 COLUMNS = (
     *("case", "name", "median_ms", "min_ms", "median_ns_per_item", "item"),
-    *("times_ours", "times_ours_min", "error", "note"),
+    *("times_ours", "times_ours_min", "memory_mb", "error", "note"),
 )
 SCREEN_COLUMNS = ("case", "name", "median_ms", "min_ms", "median_ns_per_item", "times_ours")
 
@@ -62,6 +62,7 @@ def markdown(content: Mapping[str, Any]) -> str:
         "",
         "Contenders of a case ran in turn in one process. `times_ours`: median over the rounds of "
         "the contender's time over ours in the same round; `times_ours_min`: ratio of the minima. "
+        "`memory_mb`: resident memory of the process after the case. "
         "`error`: largest deviation from the exact answer.",
         "",
     ]

@@ -5,7 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from mdps_ros.evaluation.bench import bank_suite, core_suite, match_suite, smoother_suite
+from mdps_ros.evaluation.bench import (
+    bank_suite,
+    core_suite,
+    match_suite,
+    scale_suite,
+    smoother_suite,
+)
 from mdps_ros.evaluation.bench.timing import Case, Clock, Setup, case_rows
 from mdps_ros.evaluation.results import Row
 
@@ -14,6 +20,8 @@ SUITES: dict[str, Callable[[Setup], Iterator[Case]]] = {
     "match": match_suite.cases,
     "smoother": smoother_suite.cases,
     "bank": bank_suite.cases,
+    "node": scale_suite.node_cases,
+    "scale": scale_suite.cases,
 }
 
 

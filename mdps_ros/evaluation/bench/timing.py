@@ -6,8 +6,10 @@ where both contenders met the same day, and their median is told beside the rati
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mdps_ros.evaluation.results import Row, Value
@@ -102,10 +104,20 @@ def case_rows(suite: str, case: Case, repeats: int, clock: Clock) -> Iterator[Ro
             row
             | _numbers(taken.get(contender.name), ours, case)
             | {
+                "memory_mb": resident_mb(),
                 "error": contender.error,
                 "note": contender.note,
             }
         )
+
+
+def resident_mb() -> float | None:
+    """Memory of this process now, MB; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _numbers(

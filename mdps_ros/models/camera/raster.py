@@ -41,7 +41,8 @@ def metre_layers(tiles: TileSource, bounds: Bounds) -> NDArray[np.uint8]:
             fine[:, inner_y[0] : inner_y[-1] + 1, inner_x[0] : inner_x[-1] + 1] = tile.layers[
                 :, v[:, None], u[None, :]
             ]
-    shares: NDArray[np.uint8] = fine.reshape(len(LAYERS), rows, 2, columns, 2).sum(
-        axis=(2, 4), dtype=np.uint8
-    )
+    # added by hand: numpy's sum over the two short axes takes ten times as long
+    west, east = fine[:, :, 0::2], fine[:, :, 1::2]
+    pairs = west + east
+    shares: NDArray[np.uint8] = pairs[:, 0::2] + pairs[:, 1::2]
     return shares
