@@ -95,7 +95,8 @@ def ancestors(setup: Setup, count: int) -> Case:
     generator = torch.Generator(setup.device).manual_seed(0)
     draw = torch.randn(1, count, generator=generator, device=setup.device)
     log_weights = draw.log_softmax(-1)
-    weights = log_weights[0].double().exp().cpu().numpy()
+    weights = log_weights[0].double().softmax(-1).cpu().numpy()
+    weights[-1] += 1e-9  # filterpy runs off the end of weights whose sum rounds below one
 
     def filterpy(module: Any) -> Callable[[], Any]:
         return lambda: module.systematic_resample(weights)
