@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -63,4 +64,31 @@ def to_ros_yaml(settings: Settings) -> str:
         unit = f" [{info['unit']}{span}]" if info["unit"] else (f" [{span[2:]}]" if span else "")
         lines.append(f"      # {info['doc']}{unit}")
         lines.append(f"      {item}: {yaml.safe_dump(value).splitlines()[0]}")
+    return "\n".join(lines) + "\n"
+
+
+def to_markdown(settings: Settings) -> str:
+    """Every setting as tables, one per section; `docs/parameters.md` is this text."""
+    lines = [
+        "# Parameters",
+        "",
+        "Every setting is a ROS parameter of the node, a line of a settings file, and an argument",
+        "of `--set`. Generated from mdps_ros/settings.py by",
+        "`mdps settings --markdown --out docs/parameters.md`.",
+    ]
+    sections = {item.name: item.default for item in fields(settings)}
+    group = ""
+    for name, value, info in describe(settings):
+        section, _ = name.split(".")
+        if section != group:
+            group = section
+            about = (type(sections[section]).__doc__ or "").strip()
+            lines += ["", f"## {section}", "", about, ""]
+            lines += ["| Parameter | Default | Unit | Range | Meaning |", "|---|---|---|---|---|"]
+        span = " ".join(info["choices"])
+        if info["low"] is not None:
+            span = f"{info['low']} to {info['high']}"
+        shown = yaml.safe_dump(value).splitlines()[0]
+        cells = (f"`{name}`", f"`{shown}`", info["unit"], span, info["doc"].replace("|", "\\|"))
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

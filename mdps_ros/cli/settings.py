@@ -18,18 +18,23 @@ def settings(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", help="One value, e.g. filter.particles_min=500.")
     ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Tables for people, as docs/parameters.md.")
+    ] = False,
 ) -> None:
     """Print every setting with unit, range and meaning, as the node's parameter file.
 
     Examples:
         mdps settings
         mdps settings --set depth.enabled=false --out mine.yaml
+        mdps settings --markdown --out docs/parameters.md
     """
     from mdps_ros.cli.options import read_settings
     from mdps_ros.settings import SettingsError
-    from mdps_ros.settings_file import to_ros_yaml
+    from mdps_ros.settings_file import to_markdown, to_ros_yaml
 
-    text = to_ros_yaml(read_settings(file, assignments or []))
+    chosen = read_settings(file, assignments or [])
+    text = to_markdown(chosen) if markdown else to_ros_yaml(chosen)
     if out is None:
         typer.echo(text, nl=False)
         return
