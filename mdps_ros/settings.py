@@ -82,7 +82,7 @@ class FilterSettings:
         0.2, "Gaussian kernel of the resampling mixture.", unit="m", low=0.0, high=10.0
     )
     bandwidth_yaw: float = setting(
-        0.008,
+        0.003,
         "Von Mises kernel of the resampling mixture, as its standard deviation.",
         unit="rad",
         low=1e-4,

@@ -64,7 +64,7 @@ METHODS: Mapping[str, Mapping[str, bool | float | str]] = MappingProxyType(
 """Name of a method -> what it changes in the settings."""
 
 
-TOLD = ("map_error.sd=0.7", "map_error.distance=30")
+TOLD = ("map_error.sd=0.85", "map_error.distance=20")
 """What one would tell a localizer of a surveyed city map; the same for all maps and methods."""
 
 
