@@ -94,7 +94,9 @@
       });
       show(best);
     });
-    show(moments.length - 1);
+    // "report.html#30" opens at the moment 30, others at the end.
+    const wanted = parseInt(location.hash.slice(1), 10);
+    show(wanted >= 0 && wanted < moments.length ? wanted : moments.length - 1);
     document.body.dataset.ready = "yes";
   });
 })();
