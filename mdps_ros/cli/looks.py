@@ -16,7 +16,7 @@ from mdps_ros.runtime.events import (
     PinholeCamera,
 )
 from mdps_ros.runtime.outputs import State
-from mdps_ros.runtime.overlay import draw_overlay
+from mdps_ros.runtime.overlay import Scene, draw_overlay
 from mdps_ros.runtime.overlay_painter import picture_of
 
 PAGE_LOOKS = 6
@@ -38,13 +38,13 @@ def looks_of(drive: BagDrive, trace: Trace, map: Map, period_s: float) -> list[L
         period_s: least time between two images, s.
     """
     frames = {stamp: index for index, stamp in enumerate(trace.stamps_ns.tolist())}
-    looks: list[Look] = []
+    scene, looks = Scene(map), list[Look]()
     for _, event in drive.events():
         if not isinstance(event, (ColourImageEvent, DepthImageEvent)):
             continue
         due = not looks or event.stamp_ns >= looks[-1].stamp_ns + period_s * 1e9
         if due and event.stamp_ns in frames:
-            looks.append(_look(event, trace, frames[event.stamp_ns], map))
+            looks.append(_look(event, trace, frames[event.stamp_ns], scene))
     return looks
 
 
@@ -66,7 +66,7 @@ def enlarged(camera: PinholeCamera, factor: int) -> PinholeCamera:
     )
 
 
-def _look(event: ImageEvent, trace: Trace, index: int, map: Map) -> Look:
+def _look(event: ImageEvent, trace: Trace, index: int, scene: Scene) -> Look:
     state, share = State(int(trace.states[index])).name, 100.0 * trace.top_mass[index]
     picture, camera = picture_of(event), event.camera
     factor = -(-ROWS_MIN // camera.height)
@@ -76,7 +76,9 @@ def _look(event: ImageEvent, trace: Trace, index: int, map: Map) -> Look:
         picture = np.asarray(larger, dtype=np.uint8)
         camera = enlarged(camera, factor)
     pose = trace.estimate[index]
-    drawn = draw_overlay(picture, camera, event.T_base_camera, pose, map, f"{state} {share:.0f} %")
+    drawn = draw_overlay(
+        picture, camera, event.T_base_camera, pose, scene, f"{state} {share:.0f} %"
+    )
     _, jpeg = cv2.imencode(".jpg", drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     caption = f"{trace.travelled[index]:.0f} m: {state}, {share:.0f} % of the belief"
     return Look(event.stamp_ns, jpeg.tobytes(), caption)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from mdps_ros.core.mapdata import Bounds
+from mdps_ros.core.mapdata import Bounds, Building
 from mdps_ros.maps import Map
 from mdps_ros.maps.shapes import house_rings, road_quads, touching
 from mdps_ros.runtime.events import PinholeCamera
@@ -41,12 +42,31 @@ class Layer(NamedTuple):
     pixels: int
 
 
+class Scene:
+    """A map that is ready to be drawn from many places: boxes of its houses are known.
+
+    Attributes:
+        roads: of the map.
+    """
+
+    def __init__(self, map: Map) -> None:
+        self.roads = map.roads
+        self._buildings = map.buildings
+        boxes = [(b.exterior.min(axis=0), b.exterior.max(axis=0)) for b in map.buildings]
+        self._low, self._high = np.array(boxes, dtype=np.float64).reshape(-1, 2, 2).swapaxes(0, 1)
+
+    def houses(self, window: Bounds) -> list[Building]:
+        """Those that touch a window."""
+        near = np.flatnonzero(touching(self._low, self._high, window))
+        return [self._buildings[index] for index in near]
+
+
 def draw_overlay(
     rgb: Picture,
     camera: PinholeCamera,
     T_base_camera: Floats,
     T_map_base: Floats,
-    map: Map,
+    scene: Scene,
     text: str = "",
 ) -> Picture:
     """Draw road edges, centre lines and houses as they would be seen from a pose.
@@ -56,7 +76,7 @@ def draw_overlay(
         camera: its intrinsics.
         T_base_camera: (4, 4) base <- optical frame; the base frame lies on the ground.
         T_map_base: (3,) x m, y m, yaw rad.
-        map: what is drawn.
+        scene: what is drawn.
         text: a caption for the upper left corner.
 
     Returns:
@@ -64,11 +84,10 @@ def draw_overlay(
     """
     eye = camera_position(T_base_camera, T_map_base)
     window = Bounds(eye[0] - RANGE_M, eye[1] - RANGE_M, eye[0] + RANGE_M, eye[1] + RANGE_M)
-    rings = house_rings(map.buildings, window, CORNERS_MAX)
-    walls = _edges(rings)
+    walls = _edges(house_rings(scene.houses(window), window, CORNERS_MAX))
     rgb = np.ascontiguousarray(rgb)
     drawn = rgb.copy()
-    for layer in map_layers(map, window):
+    for layer in map_layers(scene, window):
         pieces = visible(_pieces(layer.segments), eye, walls)
         _draw(drawn, pieces, layer, camera, T_base_camera, T_map_base)
     mixed = np.asarray(cv2.addWeighted(drawn, OPACITY, rgb, 1.0 - OPACITY, 0.0), dtype=np.uint8)
@@ -89,9 +108,9 @@ def camera_position(T_base_camera: Floats, T_map_base: Floats) -> Floats:
     return np.array([T_map_base[0] + cos * x - sin * y, T_map_base[1] + sin * x + cos * y])
 
 
-def map_layers(map: Map, window: Bounds) -> tuple[Layer, ...]:
+def map_layers(scene: Scene, window: Bounds) -> tuple[Layer, ...]:
     """What is drawn of a window of the map."""
-    roads = map.roads
+    roads = scene.roads
     low, high = np.minimum(roads.start, roads.end), np.maximum(roads.start, roads.end)
     kept = touching(low, high, window)
     centre = np.stack([roads.start[kept], roads.end[kept]], axis=1)
@@ -106,23 +125,19 @@ def map_layers(map: Map, window: Bounds) -> tuple[Layer, ...]:
     return (
         Layer("centre line", _at_height(centre, 0.0), (255, 220, 60), 1),
         Layer("road edge", _at_height(_edges(outlines), 0.0), (255, 140, 0), 2),
-        Layer("house", _houses(map, window), (60, 160, 255), 2),
+        Layer("house", _houses(scene.houses(window)), (60, 160, 255), 2),
     )
 
 
-def _houses(map: Map, window: Bounds) -> Floats:
-    """Foot, roof and corners of the houses in a window, (L, 2, 3) m."""
+def _houses(buildings: Iterable[Building]) -> Floats:
+    """Foot, roof and corners of houses, (L, 2, 3) m."""
     parts = [np.zeros((0, 2, 3))]
-    for building in map.buildings:
-        ring = building.exterior
-        low, high = ring.min(axis=0)[None], ring.max(axis=0)[None]
-        if not touching(low, high, window)[0]:
-            continue
+    for building in buildings:
+        ring, height = building.exterior, building.height
         foot = _edges([ring])
-        corners = np.stack(
-            [np.column_stack([ring, np.full(len(ring), z)]) for z in (0.0, building.height)], axis=1
-        )
-        parts += [_at_height(foot, 0.0), _at_height(foot, building.height), corners]
+        corners = _at_height(np.stack([ring, ring], axis=1), 0.0)
+        corners[:, 1, 2] = height
+        parts += [_at_height(foot, 0.0), _at_height(foot, height), corners]
     return np.concatenate(parts)
 
 

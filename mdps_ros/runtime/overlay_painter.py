@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mdps_ros.maps import Map
 from mdps_ros.runtime.events import DepthImageEvent, ImageEvent
 from mdps_ros.runtime.outputs import PoseEstimate
-from mdps_ros.runtime.overlay import draw_overlay
+from mdps_ros.runtime.overlay import Scene, draw_overlay
 
 PERIOD_S = 0.5
 """Least time between two overlays."""
@@ -33,7 +33,7 @@ def picture_of(image: ImageEvent) -> Picture:
     return np.repeat(np.clip(grey, 0.0, 255.0).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def overlay_of(image: ImageEvent, estimate: PoseEstimate, map: Map) -> Picture:
+def overlay_of(image: ImageEvent, estimate: PoseEstimate, scene: Scene) -> Picture:
     """An image with the map drawn in at an estimate, (H, W, 3)."""
     mass = estimate.modes[0].mass if estimate.modes else 0.0
     return draw_overlay(
@@ -41,7 +41,7 @@ def overlay_of(image: ImageEvent, estimate: PoseEstimate, map: Map) -> Picture:
         image.camera,
         image.T_base_camera,
         estimate.T_map_base,
-        map,
+        scene,
         f"{estimate.state.name} {100.0 * mass:.0f} %",
     )
 
@@ -66,6 +66,7 @@ class OverlayPainter:
         failed: Callable[[Exception], None],
     ) -> None:
         self._map = map
+        self._scene: Scene | None = None  # made by the thread that draws, when it first does
         self._wanted = wanted
         self._deliver = deliver
         self._failed = failed
@@ -120,7 +121,8 @@ class OverlayPainter:
                     return
                 image, estimate = self._order
             try:
-                self._deliver(image.stamp_ns, overlay_of(image, estimate, self._map))
+                self._scene = self._scene or Scene(self._map)
+                self._deliver(image.stamp_ns, overlay_of(image, estimate, self._scene))
             except Exception as error:
                 self._failed(error)
                 return

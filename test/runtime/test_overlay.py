@@ -12,7 +12,7 @@ from mdps_ros.core.mapdata import Bounds, Building, Streetscape
 from mdps_ros.maps.roads import RoadWay, build_network
 from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent, PinholeCamera
 from mdps_ros.runtime.outputs import Mode, PoseEstimate, State
-from mdps_ros.runtime.overlay import draw_overlay, map_layers, visible
+from mdps_ros.runtime.overlay import Scene, draw_overlay, map_layers, visible
 from mdps_ros.runtime.overlay_painter import OverlayPainter, picture_of
 from mdps_ros.runtime.projection import clip_near, to_camera, to_pixels
 
@@ -77,7 +77,7 @@ def test_segments_are_cut_at_the_near_plane():
 
 def test_kerbs_centre_line_and_house_are_where_they_should_be():
     dark = np.zeros((240, 320, 3), np.uint8)
-    drawn = draw_overlay(dark, LENS, MOUNT, HERE, Town())
+    drawn = draw_overlay(dark, LENS, MOUNT, HERE, Scene(Town()))
     for place in ((97.0, -40.0), (103.0, -40.0), (100.0, -40.0), (92.0, -30.0), (92.0, -30.0, 3.0)):
         assert changed(drawn, *pixel(*place)), place
     assert not changed(drawn, *pixel(101.5, -42.0))  # asphalt between the lines
@@ -90,7 +90,9 @@ def test_kerbs_centre_line_and_house_are_where_they_should_be():
 
 def test_a_wrong_pose_draws_the_lines_elsewhere():
     dark = np.zeros((240, 320, 3), np.uint8)
-    drawn = draw_overlay(dark, LENS, MOUNT, HERE + np.array([1.5, 0.0, 0.0]), Town(house=False))
+    drawn = draw_overlay(
+        dark, LENS, MOUNT, HERE + np.array([1.5, 0.0, 0.0]), Scene(Town(house=False))
+    )
     assert not changed(drawn, *pixel(97.0, -40.0))
     assert not changed(drawn, *pixel(103.0, -40.0))
 
@@ -116,7 +118,9 @@ def test_the_edges_of_roads_that_meet_leave_the_junction_open():
     ways = [RoadWay("residential", 6.0, False, nodes, np.zeros((2, 2), np.int64)) for _ in range(2)]
     north = np.array([[100.0, -100.0], [100.0, 100.0]])
     town.roads = build_network(ways, [here, north])
-    layers = {layer.name: layer for layer in map_layers(town, Bounds(50.0, -50.0, 150.0, 50.0))}
+    layers = {
+        layer.name: layer for layer in map_layers(Scene(town), Bounds(50.0, -50.0, 150.0, 50.0))
+    }
     middle = layers["road edge"].segments[:, :, :2].mean(axis=1)
     assert len(middle) >= 8
     assert (np.abs(middle - [100.0, 0.0]).max(axis=1) > 2.9).all()
