@@ -266,6 +266,11 @@ class CameraSettings:
     tile_memory: float = setting(
         256.0, "Bound of the encoded map that is kept for scoring.", unit="MB", low=1.0, high=4000.0
     )
+    tile_cache: str = setting(
+        "",
+        "Folder where the encoded map is kept for the next start, 64 MB per square kilometre; "
+        "empty: nowhere.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ reads.
 from __future__ import annotations
 
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 from mdps_ros.core.mapdata import Bounds, TileSource
 from mdps_ros.models.camera.networks import CHANNELS, MapEncoder
 from mdps_ros.models.camera.raster import LEVELS, metre_layers
+from mdps_ros.models.camera.tile_cache import TileCache, cache_folder
 
 SIDE = 64  # m, of a tile
 MARGIN = 16  # m around a tile that its features may depend on; even, for the encoder's stride
@@ -35,7 +37,12 @@ class FeatureTiles:
     """
 
     def __init__(
-        self, tiles: TileSource, encoder: MapEncoder, megabytes: float, device: torch.device
+        self,
+        tiles: TileSource,
+        encoder: MapEncoder,
+        megabytes: float,
+        device: torch.device,
+        cache: Path | None = None,
     ) -> None:
         """An empty store.
 
@@ -44,10 +51,16 @@ class FeatureTiles:
             encoder: in eval mode, on the device.
             megabytes: bound of the features' memory, MB.
             device: where the features live.
+            cache: folder for encoded tiles that later starts find again; None: none.
         """
         self._tiles = tiles
         self._encoder = encoder
         self._device = device
+        self._cache = None
+        if cache is not None:
+            layout = f"{SIDE} {MARGIN} {FINER}"
+            folder = cache_folder(cache, tiles, encoder, layout)
+            self._cache = TileCache(folder, (CELLS * CELLS, CHANNELS))
         self.capacity = max(1, int(megabytes * 1e6) // BYTES)
         # The margin around the map sees the map; one more ring is ground without anything.
         self._ring = int(np.ceil(MARGIN / SIDE)) + 1
@@ -166,17 +179,27 @@ class FeatureTiles:
     def _fill(self, missing: list[int]) -> None:
         slots = self._claim_slots(len(missing))
         for number, slot in zip(missing, slots, strict=True):
-            row, column = divmod(number, self._columns)
-            x = self._tiles.bounds.min_x + (column - self._ring) * SIDE - MARGIN
-            y = self._tiles.bounds.min_y + (row - self._ring) * SIDE - MARGIN
-            size = SIDE + 2 * MARGIN
-            layers = metre_layers(self._tiles, Bounds(x, y, x + size, y + size))
-            shares = torch.from_numpy(layers[None]).to(self._device).float() / LEVELS
-            encoded = self._encode(shares)[0, MARGIN * FINER :, MARGIN * FINER :]
-            self._features[slot] = encoded[:CELLS, :CELLS].reshape(-1, CHANNELS).half()
+            self._features[slot] = self._tile(number)
             # The table holds where a slot's cells start, which saves a product per cell.
             self._table[number] = slot * CELLS**2
             self._slot_of[number] = slot
+
+    def _tile(self, number: int) -> Float16[Tensor, "cells C"]:
+        """Features of a tile's cells, from the disk if they were kept there."""
+        kept = None if self._cache is None else self._cache.get(number)
+        if kept is not None:
+            return kept.to(self._device)
+        row, column = divmod(number, self._columns)
+        x = self._tiles.bounds.min_x + (column - self._ring) * SIDE - MARGIN
+        y = self._tiles.bounds.min_y + (row - self._ring) * SIDE - MARGIN
+        size = SIDE + 2 * MARGIN
+        layers = metre_layers(self._tiles, Bounds(x, y, x + size, y + size))
+        shares = torch.from_numpy(layers[None]).to(self._device).float() / LEVELS
+        encoded = self._encode(shares)[0, MARGIN * FINER :, MARGIN * FINER :]
+        features = encoded[:CELLS, :CELLS].reshape(-1, CHANNELS).half()
+        if self._cache is not None:
+            self._cache.put(number, features)
+        return features
 
     def _encode(self, shares: Float[Tensor, "1 L rows columns"]) -> Float[Tensor, "1 r c C"]:
         """Features at the store's cells, channels last."""

@@ -15,6 +15,8 @@ last one over `camera.decorrelation`.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -60,7 +62,8 @@ class CameraModel:
         self._settings = settings
         self._device = device
         self._networks = (networks or load_networks(settings.weights)).to(device)
-        self._store = FeatureTiles(tiles, self._networks.map, settings.tile_memory, device)
+        cache = Path(settings.tile_cache).expanduser() if settings.tile_cache else None
+        self._store = FeatureTiles(tiles, self._networks.map, settings.tile_memory, device, cache)
 
     def bind(
         self,
