@@ -45,24 +45,27 @@ def bench(
     from mdps_ros.evaluation.bench import report, scale_picture
     from mdps_ros.evaluation.bench import suites as bench_suites
     from mdps_ros.evaluation.bench.timing import Setup
+    from mdps_ros.evaluation.results import Row
 
     names = _checked(suites, device, torch.cuda.is_available())
     if threads is not None:
         torch.set_num_threads(threads)
     machine = report.machine(device)
-    rows = []
+    rows: list[Row] = []
     screen = Console(stderr=True)
-    for row in bench_suites.run(names, Setup(device, repeats)):
-        rows.append(row)
-        screen.print(report.line(row), highlight=False)
-    content = report.document(rows, machine, command=results.command_line())
-    if json_file is not None:
-        results.write_json(json_file, content)
-    if markdown_file is not None:
-        markdown_file.parent.mkdir(parents=True, exist_ok=True)
-        markdown_file.write_text(report.markdown(content), encoding="utf-8")
-    if picture_file is not None:
-        scale_picture.picture(rows, picture_file)
+    try:
+        for row in bench_suites.run(names, Setup(device, repeats)):
+            rows.append(row)
+            screen.print(report.line(row), highlight=False)
+    finally:  # an interrupted run keeps what it has
+        content = report.document(rows, machine, command=results.command_line())
+        if json_file is not None:
+            results.write_json(json_file, content)
+        if markdown_file is not None:
+            markdown_file.parent.mkdir(parents=True, exist_ok=True)
+            markdown_file.write_text(report.markdown(content), encoding="utf-8")
+        if picture_file is not None:
+            scale_picture.picture(rows, picture_file)
     results.print_table(Console(), "bench", rows, report.SCREEN_COLUMNS)
 
 

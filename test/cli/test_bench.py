@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,14 @@ def test_rows_and_machine_are_written(tmp_path: Path, monkeypatch: pytest.Monkey
     assert content["rows"][0]["rounds"] == 3
     assert content["machine"]["load_average"] >= 0
     assert "nothing" in text.read_text()
+
+
+def test_an_interrupted_run_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(setup: timing.Setup) -> Iterator[timing.Case]:
+        yield timing.Case("nothing", 1, "run", [timing.Contender("ours", lambda: None)])
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(suites.SUITES, "core", stopped)
+    file = tmp_path / "bench.json"
+    assert main.main(["bench", "core", "--json", str(file)]) == main.INTERRUPTED
+    assert len(json.loads(file.read_text())["rows"]) == 1
