@@ -21,12 +21,16 @@ TITLES = (
     "Particles",
 )
 STATE_COLOURS = {
-    State.UNINITIALIZED: "#d7dadd",
-    State.GLOBAL: "#f6d7e8",
-    State.AMBIGUOUS: "#fdebc8",
-    State.TRACKING: "#d9f0df",
+    "UNINITIALIZED": "#d7dadd",
+    "GLOBAL": "#f6d7e8",
+    "AMBIGUOUS": "#fdebc8",
+    "TRACKING": "#d9f0df",
+    "LOST": "#f2b8b5",
+    "RECOVERING": "#ddd6f3",
 }
-"""Background of the share's curve; the page's legend names them."""
+"""Background of the share's curve, by the name of the `State`."""
+FEW_DECADES = 2.5
+"""Over fewer, an axis has ticks at 1, 2 and 5, else at powers of ten."""
 
 
 def curves_figure(trace: Trace) -> go.Figure:
@@ -40,9 +44,9 @@ def curves_figure(trace: Trace) -> go.Figure:
     converged = trace.score().converged_after_m if trace.has_truth else None
     if converged is not None:
         figure.add_vline(x=converged, line={"color": GOOD, "dash": "dash", "width": 1})
-    figure.update_yaxes(type="log", dtick="D2", row=1, col=1)
+    _logarithmic(figure, 1)
     figure.update_yaxes(range=[0.0, 1.05], row=3, col=1)
-    figure.update_yaxes(type="log", dtick="D2", row=4, col=1)
+    _logarithmic(figure, 4)
     figure.update_xaxes(title_text="distance travelled, m", row=4, col=1)
     figure.update_layout(
         margin={"l": 45, "r": 10, "t": 25, "b": 40},
@@ -76,6 +80,25 @@ def _top(values: NDArray[np.float64]) -> float:
     return 1.3 * max(1.0, float(np.quantile(known, 0.9))) if len(known) else 10.0
 
 
+def _logarithmic(figure: go.Figure, row: int) -> None:
+    """A logarithmic axis with ticks that can be read, over all that its curves show."""
+    curves = [np.asarray(t.y, np.float64) for t in figure.select_traces(row=row, col=1)]
+    values = np.concatenate(curves)
+    values = values[np.isfinite(values) & (values > 0.0)]
+    low, high = np.log10(values.min()), np.log10(values.max())
+    digits = (1, 2, 5) if high - low < FEW_DECADES else (1,)
+    decades = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+    ticks = [digit * 10.0**decade for decade in decades for digit in digits]
+    figure.update_yaxes(
+        type="log",
+        tickvals=ticks,
+        ticktext=[f"{tick:,.10g}".replace(",", "\u2009") for tick in ticks],
+        range=[low - 0.15, high + 0.15],
+        row=row,
+        col=1,
+    )
+
+
 def _share(figure: go.Figure, trace: Trace) -> None:
     """The share, over a background of the states."""
     _add(figure, 3, "share", trace.travelled, trace.top_mass, PARTICLE)
@@ -86,7 +109,7 @@ def _share(figure: go.Figure, trace: Trace) -> None:
         figure.add_vrect(
             x0=float(trace.travelled[first]),
             x1=float(trace.travelled[min(last, len(trace.travelled) - 1)]),
-            fillcolor=STATE_COLOURS[State(int(trace.states[first]))],
+            fillcolor=STATE_COLOURS[State(int(trace.states[first])).name],
             line_width=0,
             layer="below",
             row=3,

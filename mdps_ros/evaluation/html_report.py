@@ -91,7 +91,7 @@ def page_data(trace: Trace, map: Map) -> dict[str, Any]:
         "moved": MOVED,
         "clouds": [_cloud(trace, snapshot) for snapshot in trace.snapshots],
         "moments": [_moment(trace, int(index)) for index in chosen],
-        "colours": {state.name: colour for state, colour in STATE_COLOURS.items()},
+        "colours": STATE_COLOURS,
     }
 
 

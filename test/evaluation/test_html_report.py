@@ -11,10 +11,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from mdps_ros.evaluation.html_curves import STATE_COLOURS
 from mdps_ros.evaluation.html_map import MOVED, map_figure
 from mdps_ros.evaluation.html_report import MOMENTS, Look, page_data, write_html
 from mdps_ros.evaluation.metrics import errors
 from mdps_ros.evaluation.report import row_of
+from mdps_ros.runtime.outputs import State
 
 TITLE = "A <drive> & more @DATA@ </script>"
 
@@ -114,6 +116,20 @@ def test_curves_hold_error_and_share(run, helsinki):
     expected = errors(run.estimate, run.truth).position_m
     np.testing.assert_allclose(numbers(error["y"]), np.maximum(expected, 1e-3), rtol=1e-5)
     np.testing.assert_allclose(numbers(share["y"]), run.top_mass, rtol=1e-5)
+
+
+def test_every_state_has_a_colour():
+    assert {state.name for state in State} <= set(STATE_COLOURS)
+
+
+def test_logarithmic_axes_have_ticks_that_can_be_read(run, helsinki):
+    layout = page_data(run, helsinki)["curves"]["layout"]
+    particles = layout["yaxis4"]
+    ticks = dict(zip(particles["tickvals"], particles["ticktext"], strict=True))
+    assert ticks[20000.0] == "20\u2009000"
+    low, high = (10.0**end for end in particles["range"])
+    assert low < run.particles.min() < run.particles.max() < high
+    assert sum(low < tick < high for tick in ticks) >= 3
 
 
 def test_streets_and_houses_near_the_drive_are_drawn_where_they_are(run, helsinki):
