@@ -16,14 +16,14 @@ PANELS = {
 
 
 def points(rows: Sequence[Row], quantity: str) -> list[tuple[float, float]]:
-    """(value, median ms per frame) of the cases that vary a quantity."""
+    """(value, median ms per frame) of the cases that vary a quantity, rising."""
     found = []
     for row in rows:
         words = str(row["case"]).split()
         time = row["median_ns_per_item"]
         if row["suite"] == "scale" and words[0] == quantity and isinstance(time, float):
             found.append((float(words[1]), time / 1e6))
-    return found
+    return sorted(found)
 
 
 def picture(rows: Sequence[Row], path: Path) -> None:
