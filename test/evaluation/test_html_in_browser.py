@@ -52,6 +52,7 @@ def test_an_earlier_moment_shows_what_was_believed_then(page, tmp_path):
     document, _ = rendered(page, tmp_path, "#5")
     now = document.partition('id="now"')[2].partition("</div>")[0]
     assert "GLOBAL" in now
+    assert document.count('class="textpoint"') == 2  # the shares of two hypotheses
     assert "particles" in now
 
 

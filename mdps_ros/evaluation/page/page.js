@@ -30,16 +30,28 @@
     const truth = dart(now.truth, 0.02 * width);
     const ahead = [Math.cos(now.pose[2]), Math.sin(now.pose[2])].map((v) => 0.04 * width * v);
     const modes = now.modes;
-    Plotly.restyle(map, {
-      x: [cloud.x, modes.map((m) => m[0]), [now.pose[0], now.pose[0] + ahead[0]], [now.pose[0]],
-        truth[0]],
-      y: [cloud.y, modes.map((m) => m[1]), [now.pose[1], now.pose[1] + ahead[1]], [now.pose[1]],
-        truth[1]],
-    }, moved);
-    Plotly.restyle(map, {
-      "marker.size": [modes.map((m) => 10 + 30 * Math.sqrt(m[2]))],
-      text: [modes.map((m) => Math.round(100 * m[2]) + " %")],
-    }, [moved[1]]);
+    const drawn = [
+      cloud,
+      {
+        x: modes.map((m) => m[0]),
+        y: modes.map((m) => m[1]),
+        text: modes.map((m) => Math.round(100 * m[2]) + " %"),
+        size: modes.map((m) => 10 + 30 * Math.sqrt(m[2])),
+      },
+      { x: [now.pose[0], now.pose[0] + ahead[0]], y: [now.pose[1], now.pose[1] + ahead[1]] },
+      { x: [now.pose[0]], y: [now.pose[1]] },
+      { x: truth[0], y: truth[1] },
+    ];
+    drawn.forEach(function (points, i) {
+      const trace = map.data[moved[i]];
+      trace.x = points.x;
+      trace.y = points.y;
+      if (points.text) {
+        trace.text = points.text;
+        trace.marker.size = points.size;
+      }
+    });
+    Plotly.redraw(map);
     if (follow.checked) {
       const half = 0.5 * width;
       const tall = 0.5 * (map.layout.yaxis.range[1] - map.layout.yaxis.range[0]);
@@ -52,12 +64,12 @@
       x1: now.travelled, line: { color: "#22262b", width: 1 } };
     Plotly.relayout(curves, { shapes: data.curves.layout.shapes.concat([line]) });
     const age = now.cloud === null ? 0 : now.seconds - cloud.seconds;
-    const drawn = age > 0.05 ? " (drawn: those of " + age.toFixed(1) + " s before)" : "";
+    const stale = age > 0.05 ? " (drawn: those of " + age.toFixed(1) + " s before)" : "";
     const error = now.error === null ? "" : ", error " + now.error.toFixed(2) + " m";
     document.getElementById("now").innerHTML =
       '<span class="state" style="background:' + data.colours[now.state] + '">' + now.state +
       "</span> " + now.seconds.toFixed(1) + " s, " + now.travelled.toFixed(0) + " m, " +
-      now.particles + " particles" + drawn + error;
+      now.particles + " particles" + stale + error;
     slider.value = index;
   }
 
