@@ -307,9 +307,19 @@ class RecoverySettings:
         low=0.0,
         high=1e6,
     )
+    elsewhere: float = setting(
+        0.4, "Probability that it is anywhere on the map, in that search.", low=0.0, high=0.9
+    )
+    search_distance: float = setting(
+        200.0,
+        "Travel after which a search there that came to no claim goes on over the whole map.",
+        unit="m",
+        low=0.0,
+        high=1e6,
+    )
     confirm_distance: float = setting(
         40.0,
-        "Travel over which a place that was found so must hold before it is claimed.",
+        "Travel over which the place of a vehicle that was lost must hold before it is claimed.",
         unit="m",
         low=0.0,
         high=10_000.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -46,7 +47,18 @@ class FreePrior(NamedTuple):
     heading: tuple[float, float] | None = None
 
 
-Prior = PosePrior | RoadPrior | FreePrior
+MapPrior = RoadPrior | FreePrior
+
+
+class RegionPrior(NamedTuple):
+    """A part of the map, and with a probability of `elsewhere` any place of it."""
+
+    inside: MapPrior
+    anywhere: MapPrior
+    elsewhere: float
+
+
+Prior = PosePrior | MapPrior | RegionPrior
 
 
 def sample_prior(
@@ -55,9 +67,37 @@ def sample_prior(
     """Draw poses x m, y m, yaw rad in float32, on the generator's device."""
     if isinstance(prior, PosePrior):
         return _sample_pose(prior, batch, count, generator)
+    if isinstance(prior, RegionPrior):
+        away = round(prior.elsewhere * count)
+        inside = sample_prior(prior.inside, batch, count - away, generator)
+        return torch.cat((inside, sample_prior(prior.anywhere, batch, away, generator)), 1)
     if isinstance(prior, RoadPrior):
         return _sample_road(prior, batch, count, generator)
     return _sample_free(prior, batch, count, generator)
+
+
+def within(prior: MapPrior, centre: NDArray[np.float64], radius: float) -> MapPrior | None:
+    """The part of a prior in a circle; None where it has none there.
+
+    Road segments that reach into the circle are kept whole.
+
+    Args:
+        prior: over a map.
+        centre: (2,) m.
+        radius: m.
+    """
+    if isinstance(prior, FreePrior):
+        inside = np.hypot(*(prior.centres - centre).T) <= radius
+        return prior._replace(centres=prior.centres[inside]) if inside.any() else None
+    roads = prior.roads
+    along, offset = roads.end - roads.start, centre - roads.start
+    share = (offset * along).sum(-1) / np.maximum((along * along).sum(-1), 1e-12)
+    nearest = np.clip(share, 0.0, 1.0)[:, None] * along - offset
+    inside = np.hypot(*nearest.T) <= radius
+    if not inside.any():
+        return None
+    kept = {field.name: getattr(roads, field.name)[inside] for field in dataclasses.fields(roads)}
+    return prior._replace(roads=dataclasses.replace(roads, **kept))
 
 
 def start_count(prior: Prior, spacing: float) -> int:
@@ -65,7 +105,10 @@ def start_count(prior: Prior, spacing: float) -> int:
 
     One on every `spacing` metres of road and direction; on a floor, eight headings on every
     square of FLOOR_SPACING x `spacing`, which is coarser because walls tell more than roads do.
+    A region is sampled so; the rest of the map as far as its probability goes.
     """
+    if isinstance(prior, RegionPrior):
+        return math.ceil(start_count(prior.inside, spacing) / (1.0 - prior.elsewhere))
     if isinstance(prior, RoadPrior):
         _, share = _directed(prior)
         lengths = prior.roads.lengths

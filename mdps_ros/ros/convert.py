@@ -176,6 +176,7 @@ def status_message(
     if estimate is None:
         return made
     made.state = getattr(LocalizerStatus, estimate.state.name)
+    made.reliable = estimate.state is State.TRACKING
     made.particles = int(estimate.particles)
     made.effective_particles = float(estimate.effective_particles)
     made.travelled_m = float(estimate.travelled)

@@ -27,6 +27,8 @@ STATES = {
     State.GLOBAL: (Severity.WARN, "no place is claimed yet; drive on, or send an initialpose"),
     State.AMBIGUOUS: (Severity.WARN, "several places fit; the last claim is withdrawn"),
     State.TRACKING: (Severity.INFO, "tracking"),
+    State.LOST: (Severity.ERROR, "the claimed place fits no more; the search begins anew"),
+    State.RECOVERING: (Severity.WARN, "was lost; searching, or found and not confirmed yet"),
 }
 
 

@@ -21,7 +21,7 @@ from mdps_ros.core.weights import effective_size
 from mdps_ros.maps import Map, MapError
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import Control, calibration_moments
-from mdps_ros.models.prior import FreePrior, Prior, RoadPrior, start_count
+from mdps_ros.models.prior import FreePrior, MapPrior, Prior, RoadPrior, start_count
 from mdps_ros.models.road import road_log_likelihood
 from mdps_ros.models.road_index import build_road_index
 from mdps_ros.models.vehicle import VehicleModel
@@ -102,11 +102,20 @@ class Localizer:
         return self._belief is not None
 
     @property
-    def lost(self) -> bool:
-        """True when the drive has not fitted the roads for a while, whatever the hypotheses."""
-        return self._fit < self._settings.filter.lost_fit
+    def fit(self) -> float:
+        """Mean log-likelihood of the drive by the roads, of late; 0 at the start of a belief."""
+        return self._fit
 
-    def global_prior(self, heading: tuple[float, float] | None) -> Prior:
+    @property
+    def belief(self) -> Belief:
+        """The belief over `VehicleState`.
+
+        Raises:
+            RuntimeError: before `start`.
+        """
+        return self._started()
+
+    def global_prior(self, heading: tuple[float, float] | None) -> MapPrior:
         """Uniform over the map's roads, or over its free floor where it has none."""
         if self._floor is not None:
             return self._floor._replace(heading=heading)

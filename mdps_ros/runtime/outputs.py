@@ -18,6 +18,8 @@ class State(Enum):
     GLOBAL = 1  # no hypothesis holds the mass a claim needs
     AMBIGUOUS = 2  # was tracking; the mass has split since
     TRACKING = 3  # the top hypothesis is claimed
+    LOST = 4  # it fits no more; the search begins anew
+    RECOVERING = 5  # was lost; searching, or found and not confirmed yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ travel since the last step at an image of that kind.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -30,15 +29,17 @@ from mdps_ros.runtime.events import (
     RestoreEvent,
     UpdateNowEvent,
 )
-from mdps_ros.runtime.frames import between, compose, inverse
+from mdps_ros.runtime.frames import between, compose
 from mdps_ros.runtime.image_queue import ImageQueue
-from mdps_ros.runtime.localizer import Localizer, Motion
+from mdps_ros.runtime.localizer import Localizer
 from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
-from mdps_ros.runtime.outputs import Output, PoseEstimate, State, TransformEstimate
+from mdps_ros.runtime.outputs import Output
 from mdps_ros.runtime.places import Places
 from mdps_ros.runtime.resuming import goes_on
+from mdps_ros.runtime.silence import CameraSilence
 from mdps_ros.runtime.smoother import Smoother
 from mdps_ros.runtime.smoother_frames import FilterFrame
+from mdps_ros.runtime.updates import Updates
 from mdps_ros.settings import Settings
 
 REGRESSION_NS = 1_000_000_000  # stamps that go back further mean another run, e.g. a bag loop
@@ -50,10 +51,6 @@ class Session:
 
     Single-threaded. It never logs, reads no clock and raises on no data: what cannot be used
     comes back as a note.
-
-    Attributes:
-        watch: called with what every update leaves for smoothers, and with None where the filter
-            begins anew; None where nobody wants to know.
     """
 
     def __init__(
@@ -67,26 +64,24 @@ class Session:
         Args:
             map: where the vehicle is.
             settings: the whole tree.
-            watch: see the attribute; `smoother.enabled` goes on beside it.
+            watch: see the property; `smoother.enabled` goes on beside it.
         """
         self._map = map
         self._settings = settings
         device, self._pending_notes = choose_device(settings.runtime.device)
         self._localizer = Localizer(map, settings, device)
-        self.watch = watch
-        self._smoother: Smoother | None = None
-        if settings.smoother.enabled:
-            self._smoother = Smoother(settings, self._localizer.map_error, device)
         self._cameras = Cameras(map, settings, device)
         self._odometry = OdometryBuffer(settings.runtime.odometry_buffer)
         self._images = ImageQueue(settings.runtime.image_wait)
-        self._looked: dict[type[ImageEvent] | str, float] = {}  # m travelled at the last one used
+        self._silence = CameraSilence(self._cameras.any, settings.runtime.camera_timeout)
         self._places = Places(settings.place)
-        self._silence_told = False
-        self._first_odometry_ns: int | None = None
-        self._last: OdometrySample | None = None
-        self._start_travelled = 0.0
-        self._state = State.UNINITIALIZED
+        self._updates = Updates(
+            settings, self._localizer, self._cameras, self._places, self._odometry
+        )
+        self._updates.watch = watch
+        if settings.smoother.enabled:
+            self._updates.smoother = Smoother(settings, self._localizer.map_error, device)
+        self._travel = self._updates.travel
         self._pose_request: InitialPoseEvent | None = None
         self._update_now = False
         self._saved: SavedBelief | None = None  # to go on with at the first odometry
@@ -100,8 +95,20 @@ class Session:
 
     def take_smoother(self) -> Smoother | None:
         """Leave smoothing to the caller, who sets `watch`; None where `smoother.enabled` is off."""
-        taken, self._smoother = self._smoother, None
+        taken, self._updates.smoother = self._updates.smoother, None
         return taken
+
+    @property
+    def watch(self) -> Callable[[FilterFrame | None], None] | None:
+        """Called with what every update leaves for smoothers; None where nobody wants to know.
+
+        Where the filter begins anew it is called with None.
+        """
+        return self._updates.watch
+
+    @watch.setter
+    def watch(self, watch: Callable[[FilterFrame | None], None] | None) -> None:
+        self._updates.watch = watch
 
     def handle(self, event: Event) -> tuple[Output, ...]:
         """Take one event in; answers are in the order in which they came about."""
@@ -116,7 +123,8 @@ class Session:
             outputs += self._start_at_pose()
         elif isinstance(event, PlaceEvent):
             # the first one is used at once, for a vehicle that stands
-            self._update_now |= self._places.hear(event) and event.name not in self._looked
+            fresh = not self._travel.has_looked(event.name)
+            self._update_now |= self._places.hear(event) and fresh
         elif isinstance(event, UpdateNowEvent):
             self._update_now = True
         elif isinstance(event, RestoreEvent):
@@ -132,16 +140,16 @@ class Session:
 
         A value: whoever holds it may write it to a file while the session goes on.
         """
-        held, last = self._localizer.held, self._last
+        held, last = self._localizer.held, self._travel.last
         if held is None or last is None:
             return None
         belief, fit = held
         return SavedBelief(
             map_id=self._map.id,
-            state=self._state,
+            state=self._updates.claims.state,
             stamp_ns=last.stamp_ns,
             T_odom_base=last.T_odom_base,
-            travelled=last.travelled - self._start_travelled,
+            travelled=self._travel.total(last),
             fit=fit,
             belief=belief,
         )
@@ -165,8 +173,7 @@ class Session:
                 notes.append(_gap(step_ns * 1e-9))
         if not self._odometry.add(event.stamp_ns, event.T_odom_base):
             return notes  # a duplicate or slightly late sample says nothing new
-        if self._first_odometry_ns is None:
-            self._first_odometry_ns = event.stamp_ns
+        self._silence.begin(event.stamp_ns)
         if self._saved is not None:
             notes += self._resume()
         if self._pose_request is not None:
@@ -189,7 +196,7 @@ class Session:
         covariance = np.where(FLOOR > 0, np.maximum(request.covariance, FLOOR), request.covariance)
         self._localizer.start(PosePrior(mean, covariance))
         self._pose_request = None
-        self._begin(newest)
+        self._updates.begin(newest)
         text = "restarted around the initial pose"
         note = Note(Code.INITIAL_POSE, Severity.INFO, text, {"x_m": mean[0], "y_m": mean[1]})
         self._update_now = True  # whoever set it waits for the answer
@@ -202,9 +209,8 @@ class Session:
             return []
         then = self._odometry.at(saved.stamp_ns)
         self._saved = None
-        self._begin(newest if then is None else then)
-        self._start_travelled -= saved.travelled
-        self._state, self._update_now = saved.state, True
+        self._updates.begin(newest if then is None else then, saved.state, saved.travelled)
+        self._update_now = True
         text = "went on with the saved belief"
         text += "; the vehicle is taken to have stood still since" if then is None else ""
         return [Note(Code.RESTORED, Severity.INFO, text, {"stamp_s": saved.stamp_ns * 1e-9})]
@@ -215,7 +221,7 @@ class Session:
         self._localizer.start(self._localizer.global_prior(event.heading))
         newest = self._odometry.newest
         if newest is not None:
-            self._begin(newest)
+            self._updates.begin(newest)
         return [Note(Code.STARTED, Severity.INFO, "restarted over the whole map")]
 
     # -- updates -----------------------------------------------------------------------------
@@ -223,26 +229,13 @@ class Session:
     def _drain(self) -> list[Output]:
         """Step at every image that odometry covers, or at the odometry where no camera is."""
         outputs: list[Output] = []
-        used_ns = None if self._last is None else self._last.stamp_ns
+        used_ns = None if self._travel.last is None else self._travel.last.stamp_ns
         for taken in self._images.take(self._odometry, used_ns):
             outputs += [taken] if isinstance(taken, Note) else self._frame(*taken)
         newest = self._odometry.newest
-        if newest is None or not self._camera_silent(newest.stamp_ns):
-            self._silence_told = False
+        if newest is None or not self._silence.lasts(newest.stamp_ns, self._images.newest_ns):
             return outputs
-        if self._cameras.any and not self._silence_told:
-            self._silence_told = True
-            text = "no image for a while; going on with odometry alone"
-            outputs.append(Note(Code.CAMERA_SILENT, Severity.WARN, text))
-        return outputs + self._frame(newest, None)
-
-    def _camera_silent(self, now_ns: int) -> bool:
-        if not self._cameras.any:
-            return True
-        newest = self._images.newest_ns
-        heard = self._first_odometry_ns if newest is None else newest
-        timeout = self._settings.runtime.camera_timeout
-        return heard is not None and (now_ns - heard) * 1e-9 > timeout
+        return [*outputs, *self._silence.note(), *self._frame(newest, None)]
 
     def _frame(self, now: OdometrySample, image: ImageEvent | None) -> list[Output]:
         """One update at a stamp, unless the vehicle has hardly moved since the last."""
@@ -250,107 +243,26 @@ class Session:
         if not self._localizer.started:
             self._localizer.start(self._localizer.global_prior(self._heading))
             outputs.append(Note(Code.STARTED, Severity.INFO, "started over the whole map"))
-        step = self._settings.filter.update_distance
-        if self._last is None:
-            self._begin(now)
-            motion, travelled = Motion(np.zeros(3), 0.0, 0.0), step  # a first image counts, too
+        motion, step = self._travel.step(now), self._settings.filter.update_distance
+        if self._travel.last is None:
+            self._updates.begin(now)
+            travelled = step  # a first image counts, too
         else:
-            before = self._last.travelled
-            if image is not None:
-                before = self._looked.get(type(image), self._start_travelled)
-            travelled = now.travelled - before
+            travelled = motion.distance if image is None else self._travel.since(type(image), now)
             if travelled < step and not self._update_now:
                 return outputs
-            travelled = max(travelled, step)
-            increment = between(self._last.T_odom_base, now.T_odom_base)
-            distance = now.travelled - self._last.travelled
-            motion = Motion(increment, distance, (now.stamp_ns - self._last.stamp_ns) * 1e-9)
-        look, self._update_now = None, False
-        if image is not None:
-            self._looked[type(image)] = now.travelled
-            look = self._cameras.bind(image)
-        names = self._localizer.advance(motion, look, look.share(travelled) if look else 0.0)
-        self._last = now
-        if look is not None and look.name not in names:
-            text = f"the belief covers more map than the {look.name} model holds; left out for now"
-            outputs.append(Note(Code.MODEL_SKIPPED, Severity.INFO, text))
-        looks, notes = self._places.take(now, self._odometry)
-        for place in looks:
-            before = self._looked.get(place.name, -math.inf)
-            self._looked[place.name] = now.travelled
-            self._localizer.weigh(place, place.share(now.travelled - before))
-        names = (*names, *(place.name for place in looks))
-        smoothed = self._smooth(now.stamp_ns)  # before the report, which may start the filter anew
-        return [*outputs, *notes, *self._report(now, names), *smoothed]
-
-    def _smooth(self, stamp_ns: int) -> list[Output]:
-        """Hand the update to who smooths; the trajectory, when one is due."""
-        if self.watch is None and self._smoother is None:
-            return []
-        frame = self._localizer.frame(stamp_ns)
-        if self.watch is not None:
-            self.watch(frame)
-        trajectory = None if self._smoother is None else self._smoother.add(frame)
-        return [] if trajectory is None else [trajectory]
-
-    def _report(self, now: OdometrySample, names: tuple[str, ...]) -> list[Output]:
-        summary = self._localizer.summary()
-        outputs: list[Output] = []
-        claimed = summary.modes[0].mass >= self._settings.estimate.claim_mass
-        if claimed and self._state is State.GLOBAL:
-            mode = summary.modes[0].T_map_base
-            where = {"x_m": float(mode[0]), "y_m": float(mode[1])}
-            outputs.append(Note(Code.CONVERGED, Severity.INFO, "found the vehicle", where))
-        if claimed:
-            self._state = State.TRACKING
-        elif self._state is State.TRACKING:
-            self._state = State.AMBIGUOUS
-        travelled = now.travelled - self._start_travelled
-        outputs.append(
-            PoseEstimate(
-                stamp_ns=now.stamp_ns,
-                state=self._state,
-                travelled=travelled,
-                measurements=names,
-                **summary._asdict(),
-            )
-        )
-        if self._state is State.TRACKING:
-            T_map_odom = compose(summary.T_map_base, inverse(now.T_odom_base))
-            outputs.append(TransformEstimate(stamp_ns=now.stamp_ns, T_map_odom=T_map_odom))
-        outputs.append(self._localizer.snapshot(now.stamp_ns))
-        if self._localizer.lost:
-            outputs += self._restart(now)
-        return outputs
-
-    # -- starts ------------------------------------------------------------------------------
-
-    def _restart(self, now: OdometrySample) -> list[Output]:
-        self._localizer.start(self._localizer.global_prior(None))
-        self._begin(now)
-        text = "no hypothesis fits the roads any more; started over the whole map"
-        return [Note(Code.LOST, Severity.WARN, text)]
-
-    def _begin(self, now: OdometrySample) -> None:
-        """A new belief is valid at this odometry."""
-        self._last = now
-        self._start_travelled = now.travelled
-        self._looked.clear()
-        self._state = State.GLOBAL
-        if self._smoother is not None:
-            self._smoother.forget()
-        if self.watch is not None:
-            self.watch(None)
+        self._update_now = False
+        return [*outputs, *self._updates.run(now, motion, image, max(travelled, step))]
 
     def _flush(self, back: float) -> Note:
         """Time went back: forget buffers and belief, as at a bag's loop."""
         self._odometry.clear()
         self._images.clear()
-        self._looked.clear()
         self._places.clear()
-        self._first_odometry_ns = self._last = None
+        self._silence.forget()
+        self._travel.forget()
         self._localizer.start(self._localizer.global_prior(self._heading))
-        self._state = State.GLOBAL
+        self._updates.claims.begin()
         text = "odometry stamps went back; buffers cleared, started over the whole map"
         return Note(Code.STAMP_REGRESSION, Severity.WARN, text, {"back_s": back})
 

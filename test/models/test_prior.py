@@ -16,9 +16,11 @@ from mdps_ros.models.prior import (
     FreePrior,
     PosePrior,
     Prior,
+    RegionPrior,
     RoadPrior,
     sample_prior,
     start_count,
+    within,
 )
 from test.models.road_worlds import distances, roads
 
@@ -199,3 +201,49 @@ def test_start_count_of_floor_grows_with_its_area_and_shrinks_with_a_known_headi
     assert start_count(FLOOR, square / 2) == 160
     assert start_count(FLOOR._replace(heading=(0.0, math.pi / 8)), square / 2) == 40
     assert start_count(PosePrior(np.zeros(3), np.eye(3)), 1.0) == 1
+
+
+# -- regions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("centre", "radius", "streets"),
+    [
+        ((50.0, 20.0), 21.0, [0]),  # beside the middle of the first
+        ((50.0, 20.0), 19.0, []),
+        ((-30.0, 0.0), 31.0, [0]),  # before its end
+        ((0.0, 1150.0), 1.0, [1]),
+        ((0.0, 0.0), 1e5, [0, 1, 2, 3]),
+    ],
+)
+def test_a_region_holds_the_roads_that_reach_into_it(centre, radius: float, streets) -> None:
+    part = within(RoadPrior(TOWN), np.array(centre), radius)
+    if not streets:
+        assert part is None
+        return
+    assert isinstance(part, RoadPrior)
+    np.testing.assert_array_equal(part.roads.start, TOWN.start[streets])
+    np.testing.assert_array_equal(part.roads.oneway, TOWN.oneway[streets])
+
+
+def test_a_region_holds_the_free_cells_in_it() -> None:
+    floor = FreePrior(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 1.0)
+    part = within(floor, np.zeros(2), 5.0)
+    assert isinstance(part, FreePrior)
+    np.testing.assert_array_equal(part.centres, floor.centres[:2])
+    assert within(floor, np.array([50.0, 0.0]), 5.0) is None
+
+
+@pytest.mark.parametrize("elsewhere", [0.0, 0.25])
+def test_a_region_prior_is_its_part_but_for_the_share_elsewhere(elsewhere: float) -> None:
+    everywhere = RoadPrior(TOWN)
+    inside = within(everywhere, np.array([50.0, 0.0]), 10.0)
+    assert inside is not None
+    prior = RegionPrior(inside, everywhere, elsewhere)
+    segment, _ = segment_and_direction(draw(prior, 3)[0], TOWN)
+    counts = np.bincount(segment, minlength=4)
+    # of those anywhere, the first street gets its part of the directed length: 200 of 1050 m
+    wanted = COUNT * elsewhere * np.array([200.0, 600.0, 50.0, 200.0]) / 1050.0
+    wanted[0] += COUNT * (1.0 - elsewhere)
+    assert np.abs(counts - wanted).max() < 0.01 * COUNT
+    assert start_count(prior, 0.5) == math.ceil(400 / (1.0 - elsewhere))

@@ -114,5 +114,5 @@ def test_rosbags_reads_what_ros_writes_and_writes_what_ros_reads(path: Path) -> 
 def test_states_of_the_status_are_distinct() -> None:
     from mdps_ros.msg import LocalizerStatus
 
-    names = ("UNINITIALIZED", "GLOBAL", "AMBIGUOUS", "TRACKING", "LOST")
-    assert sorted(getattr(LocalizerStatus, name) for name in names) == [0, 1, 2, 3, 4]
+    names = ("UNINITIALIZED", "GLOBAL", "AMBIGUOUS", "TRACKING", "LOST", "RECOVERING")
+    assert sorted(getattr(LocalizerStatus, name) for name in names) == [0, 1, 2, 3, 4, 5]

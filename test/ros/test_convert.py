@@ -69,6 +69,7 @@ def test_an_estimate_survives_the_way_through_messages(state: State) -> None:
     np.testing.assert_array_equal(row["covariance"], wanted["covariance"])
     for key in ("stamp_ns", "state", "particles", "effective_particles", "travelled_m"):
         assert row[key] == wanted[key]
+    assert status(value).reliable == (state is State.TRACKING)
 
 
 def test_status_tells_the_spread_of_the_heaviest_mode() -> None:
@@ -82,6 +83,7 @@ def test_status_tells_the_spread_of_the_heaviest_mode() -> None:
 
 def test_status_before_any_estimate_is_uninitialized() -> None:
     assert status(None).state == LocalizerStatus.UNINITIALIZED
+    assert not status(None).reliable
 
 
 def test_covariance_leaves_z_roll_and_pitch_zero() -> None:

@@ -90,7 +90,9 @@ def test_a_drive_from_a_known_pose_is_followed(town) -> None:
 
 
 def test_a_drive_that_fits_no_road_starts_over_with_a_note(town) -> None:
-    settings = fast_settings(filter__lost_fit=-2.0, filter__lost_distance=10.0)
+    settings = fast_settings(
+        filter__lost_fit=-2.0, filter__lost_distance=10.0, recovery__radius=0.0
+    )
     session = Session(town, settings)
     session.handle(initial_pose(np.array([-60.0, 80.0, 0.6])))
     outputs = answers(session, odometry(30))

@@ -30,6 +30,7 @@ ANCHOR = GeoAnchor(49.01, 8.40)
 SECOND = 1_000_000_000
 EASTWARD = (-150.0, 0.0, 100.0, 220.0)  # x of the streets that run north
 NORTHWARD = (-100.0, 20.0, 140.0)  # y of the streets that run east
+HOUSES = ((20.0, 40.0, 60.0, 90.0), (-100.0, -60.0, -40.0, -20.0))  # west, south, east, north
 FAST: dict[str, dict[str, Any]] = {
     "filter": {
         "particles_min": 100,
@@ -94,15 +95,18 @@ def fast_settings(**dotted: Any) -> Settings:
     return from_mapping(tree)
 
 
-def town_map(folder: Path) -> Map:
+def town_map(
+    folder: Path,
+    eastward: Sequence[float] = EASTWARD,
+    northward: Sequence[float] = NORTHWARD,
+    houses: Sequence[tuple[float, float, float, float]] = HOUSES,
+) -> Map:
     """Streets in a grid with unequal blocks, and a house in two of them."""
-    crossings = {
-        (i, j): 1 + i + 10 * j for i in range(len(EASTWARD)) for j in range(len(NORTHWARD))
-    }
-    places = {number: (EASTWARD[i], NORTHWARD[j]) for (i, j), number in crossings.items()}
-    ways = [[crossings[i, j] for j in range(len(NORTHWARD))] for i in range(len(EASTWARD))]
-    ways += [[crossings[i, j] for i in range(len(EASTWARD))] for j in range(len(NORTHWARD))]
-    houses = [(20.0, 40.0, 60.0, 90.0), (-100.0, -60.0, -40.0, -20.0)]
+    columns, rows = range(len(eastward)), range(len(northward))
+    crossings = {(i, j): 1 + i + 10 * j for i in columns for j in rows}
+    places = {number: (eastward[i], northward[j]) for (i, j), number in crossings.items()}
+    ways = [[crossings[i, j] for j in rows] for i in columns]
+    ways += [[crossings[i, j] for i in columns] for j in rows]
     outlines = []
     for number, (x0, y0, x1, y1) in enumerate(houses):
         first = 100 + 10 * number

@@ -1,0 +1,60 @@
+"""How far the vehicle has come since its belief began, since the last update, since each look."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdps_ros.runtime.events import ImageEvent
+from mdps_ros.runtime.frames import between
+from mdps_ros.runtime.localizer import Motion
+from mdps_ros.runtime.odometry_buffer import OdometrySample
+
+Kind = type[ImageEvent] | str
+"""Of a look: the images' class, or the measurement's name."""
+
+
+class Travel:
+    """Odometer readings of one belief.
+
+    Attributes:
+        last: odometry of the last update, or where the belief began; None before that.
+    """
+
+    def __init__(self) -> None:
+        self.last: OdometrySample | None = None
+        self._start = 0.0
+        self._looks: dict[Kind, float] = {}
+
+    def begin(self, now: OdometrySample, already: float = 0.0) -> None:
+        """A belief begins here, `already` m after its own start."""
+        self.last, self._start = now, now.travelled - already
+        self._looks.clear()
+
+    def forget(self) -> None:
+        """There is no belief at any known odometry."""
+        self.last = None
+        self._looks.clear()
+
+    def total(self, now: OdometrySample) -> float:
+        """Metres since the belief began."""
+        return now.travelled - self._start
+
+    def has_looked(self, kind: Kind) -> bool:
+        """Whether this belief had a look of that kind."""
+        return kind in self._looks
+
+    def since(self, kind: Kind, now: OdometrySample) -> float:
+        """Metres since the last look of a kind, or since the belief began."""
+        return now.travelled - self._looks.get(kind, self._start)
+
+    def looked(self, kind: Kind, now: OdometrySample) -> None:
+        """A look of that kind was used here."""
+        self._looks[kind] = now.travelled
+
+    def step(self, now: OdometrySample) -> Motion:
+        """The motion since the last update; none before the first."""
+        if self.last is None:
+            return Motion(np.zeros(3), 0.0, 0.0)
+        increment = between(self.last.T_odom_base, now.T_odom_base)
+        seconds = (now.stamp_ns - self.last.stamp_ns) * 1e-9
+        return Motion(increment, now.travelled - self.last.travelled, seconds)

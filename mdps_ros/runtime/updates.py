@@ -1,0 +1,156 @@
+"""One update of the filter: move it, weigh it by all there is, say what comes of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from mdps_ros.models.prior import RegionPrior, within
+from mdps_ros.notes import Code, Note, Severity
+from mdps_ros.runtime.cameras import Cameras
+from mdps_ros.runtime.claims import Claims
+from mdps_ros.runtime.events import ImageEvent
+from mdps_ros.runtime.localizer import Localizer, Motion
+from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
+from mdps_ros.runtime.outputs import Output, State
+from mdps_ros.runtime.places import Places
+from mdps_ros.runtime.smoother import Smoother
+from mdps_ros.runtime.smoother_frames import FilterFrame
+from mdps_ros.runtime.travel import Travel
+from mdps_ros.settings import Settings
+
+
+class Updates:
+    """The belief of a session on its way, and who goes over it again.
+
+    Attributes:
+        travel: how far it has come.
+        claims: what is claimed of it.
+        watch: called with what every update leaves for smoothers, and with None where the filter
+            begins anew; None where nobody wants to know.
+        smoother: smooths in line; None where nobody does.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        localizer: Localizer,
+        cameras: Cameras,
+        places: Places,
+        odometry: OdometryBuffer,
+    ) -> None:
+        """Bind the parts.
+
+        Args:
+            settings: the whole tree.
+            localizer: the filter; starts that come from outside are its owner's.
+            cameras: what images say.
+            places: where others see the vehicle.
+            odometry: where the vehicle was when they did.
+        """
+        self.travel = Travel()
+        self.claims = Claims(settings)
+        self.watch: Callable[[FilterFrame | None], None] | None = None
+        self.smoother: Smoother | None = None
+        self._elsewhere = settings.recovery.elsewhere
+        self._localizer = localizer
+        self._cameras = cameras
+        self._places = places
+        self._odometry = odometry
+
+    def begin(
+        self, now: OdometrySample, state: State = State.GLOBAL, travelled: float = 0.0
+    ) -> None:
+        """A belief that came from outside is valid at this odometry.
+
+        Args:
+            now: the odometry.
+            state: how much is known.
+            travelled: m that the belief has come already.
+        """
+        self.claims.begin(state)
+        self._begin(now, travelled)
+
+    def run(
+        self, now: OdometrySample, motion: Motion, image: ImageEvent | None, travelled: float
+    ) -> list[Output]:
+        """Update the filter.
+
+        Args:
+            now: odometry of the update.
+            motion: since the update before.
+            image: taken then, or None.
+            travelled: m since the last image of its kind.
+        """
+        names, notes = self._advance(now, motion, image, travelled)
+        smoothed = self._smooth(now.stamp_ns)  # before the report, which may start the filter anew
+        return [*notes, *self._report(now, names), *smoothed]
+
+    def _advance(
+        self, now: OdometrySample, motion: Motion, image: ImageEvent | None, travelled: float
+    ) -> tuple[tuple[str, ...], list[Note]]:
+        """Move the filter and weigh by all there is; names of what took part, and notes."""
+        notes: list[Note] = []
+        look = None
+        if image is not None:
+            self.travel.looked(type(image), now)
+            look = self._cameras.bind(image)
+        share = look.share(travelled) if look else 0.0
+        names = self._localizer.advance(motion, look, share)
+        self.travel.last = now
+        if look is not None and look.name in names:
+            self.claims.look(look, self._localizer.belief, share)
+        elif look is not None:
+            text = f"the belief covers more map than the {look.name} model holds; left out for now"
+            notes.append(Note(Code.MODEL_SKIPPED, Severity.INFO, text))
+        places, told = self._places.take(now, self._odometry)
+        for place in places:
+            known = self.travel.has_looked(place.name)
+            share = place.share(self.travel.since(place.name, now) if known else math.inf)
+            self.travel.looked(place.name, now)
+            self._localizer.weigh(place, share)
+        return (*names, *(place.name for place in places)), [*notes, *told]
+
+    def _smooth(self, stamp_ns: int) -> list[Output]:
+        """Hand the update to who smooths; the trajectory, when one is due."""
+        if self.watch is None and self.smoother is None:
+            return []
+        frame = self._localizer.frame(stamp_ns)
+        if self.watch is not None:
+            self.watch(frame)
+        trajectory = None if self.smoother is None else self.smoother.add(frame)
+        return [] if trajectory is None else [trajectory]
+
+    def _report(self, now: OdometrySample, names: tuple[str, ...]) -> list[Output]:
+        summary, travelled = self._localizer.summary(), self.travel.total(now)
+        outputs = self.claims.report(now, summary, self._localizer.fit, travelled, names)
+        outputs.append(self._localizer.snapshot(now.stamp_ns))
+        if self.claims.state is State.LOST:
+            outputs += self._search(now)
+        return outputs
+
+    def _search(self, now: OdometrySample) -> list[Output]:
+        """Start around the last trusted pose, or over the whole map."""
+        everywhere = self._localizer.global_prior(None)
+        region = self.claims.search(now.travelled)
+        near = None if region is None else within(everywhere, region.centre, region.radius)
+        if region is not None and near is None:  # nowhere to drive there
+            region = self.claims.search(now.travelled)
+        self._localizer.start(
+            everywhere if near is None else RegionPrior(near, everywhere, self._elsewhere)
+        )
+        self._begin(now)
+        text = "nothing that is known fits any more; "
+        if region is None:
+            return [Note(Code.LOST, Severity.WARN, text + "started over the whole map")]
+        data = {"radius_m": region.radius}
+        data |= {"x_m": float(region.centre[0]), "y_m": float(region.centre[1])}
+        text += "searching around the last trusted pose first"
+        return [Note(Code.LOST, Severity.WARN, text, data)]
+
+    def _begin(self, now: OdometrySample, travelled: float = 0.0) -> None:
+        self.travel.begin(now, travelled)
+        if self.smoother is not None:
+            self.smoother.forget()
+        if self.watch is not None:
+            self.watch(None)

@@ -1,0 +1,119 @@
+"""The sequential test by images: what adds up, how often it is wrong, and that it finds out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mdps_ros.core.types import Belief
+from mdps_ros.models.prior import PosePrior
+from mdps_ros.runtime.cameras import Look
+from mdps_ros.runtime.doubt import FARTHEST, NEAREST, Doubt, moved_off
+from mdps_ros.runtime.localizer import Localizer
+from test.runtime.town import fast_settings
+
+SD = 3.0  # m, of the places that the simulated images show
+
+
+@pytest.fixture(scope="module")
+def belief(town) -> Belief:
+    """Particles within some decimetres of the origin; the map has no error."""
+    made = Localizer(town, fast_settings(map_error__sd=0.0), torch.device("cpu"))
+    made.start(PosePrior(np.zeros(3), np.diag([0.01, 0.01, 0.0001])))
+    return made.belief
+
+
+def place(xy: Tensor) -> Look:
+    """An image that shows the vehicle at a place, calibrated."""
+    return Look("place", lambda poses: -0.5 * ((poses[..., :2] - xy) / SD).square().sum(-1), 1.0)
+
+
+def step(inside: float, outside: float) -> Look:
+    """Scores of the poses within a metre of the origin, and of all others."""
+
+    def score(poses: Tensor) -> Tensor:
+        near = poses[..., :2].norm(dim=-1) < 1.0
+        return torch.where(near, inside, outside)
+
+    return Look("step", score, 1.0)
+
+
+def test_evidence_against_the_claim_adds_up_by_its_share(belief) -> None:
+    doubt = Doubt()
+    for number in range(1, 5):
+        doubt.look(step(-3.0, 1.0), belief, 0.5)
+        assert doubt.against == pytest.approx(number * 0.5 * 4.0, abs=1e-4)
+    doubt.forget()
+    assert doubt.against == 0.0
+
+
+def test_images_that_fit_take_it_back_but_no_credit_is_kept(belief) -> None:
+    doubt = Doubt()
+    doubt.look(step(-3.0, 1.0), belief, 1.0)
+    doubt.look(step(1.5, 0.0), belief, 1.0)
+    assert doubt.against == pytest.approx(4.0 - 1.5, abs=1e-4)
+    for _ in range(20):
+        doubt.look(step(1.5, 0.0), belief, 1.0)
+    assert doubt.against == 0.0
+    doubt.look(step(-3.0, 1.0), belief, 1.0)
+    assert doubt.against == pytest.approx(4.0, abs=1e-4)
+
+
+def test_an_image_that_fits_anywhere_or_cannot_be_scored_says_nothing(belief) -> None:
+    doubt = Doubt()
+    doubt.look(step(-2.0, -2.0), belief, 1.0)
+    doubt.look(Look("none", lambda poses: None, 1.0), belief, 1.0)
+    assert doubt.against == pytest.approx(0.0, abs=1e-5)
+
+
+def alarms(belief: Belief, threshold: float, at: float, sharpness: float = 1.0) -> tuple[int, int]:
+    """Looks and alarms while images show the vehicle `at` metres east of the claim."""
+    generator = torch.Generator().manual_seed(4)
+    doubt, count, looks = Doubt(), 0, 400
+    for _ in range(looks):
+        shown = torch.tensor([at, 0.0]) + SD * torch.randn(2, generator=generator)
+        honest = place(shown).log_likelihood
+        look = Look("place", lambda poses: sharpness * honest(poses), 1.0)  # noqa: B023
+        doubt.look(look, belief, 1.0)
+        if doubt.against > threshold:
+            count += 1
+            doubt.forget()
+    return looks, count
+
+
+@pytest.mark.parametrize("threshold", [0.7, 1.5])
+def test_false_alarms_are_no_more_than_the_bound(belief, threshold: float) -> None:
+    """On average at least exp(threshold) looks between two; five standard errors on top."""
+    looks, count = alarms(belief, threshold, 0.0)
+    most = looks / math.exp(threshold)
+    assert count < most + 5.0 * math.sqrt(most)
+
+
+def test_the_bound_does_not_hold_where_the_claim_is_wrong(belief) -> None:
+    looks, count = alarms(belief, 1.5, 20.0)
+    assert count > 2.0 * looks / math.exp(1.5)
+
+
+def test_a_wrong_claim_is_found_out_within_a_few_looks(belief) -> None:
+    looks, count = alarms(belief, 12.0, 20.0)
+    assert looks / count < 5.0
+
+
+def test_moved_poses_are_the_same_every_time_and_spread_evenly() -> None:
+    poses = torch.zeros(1, 64, 3)
+    moved = moved_off(poses)
+    assert torch.equal(moved, moved_off(poses))
+    distance = moved[0, :, :2].norm(dim=-1)
+    assert distance.min() >= NEAREST - 1e-4
+    assert distance.max() <= FARTHEST + 1e-4
+    logs = (distance / NEAREST).log() / math.log(FARTHEST / NEAREST)
+    assert np.histogram(logs, 4, (0, 1))[0].tolist() == pytest.approx([16] * 4, abs=2)
+    angles = torch.atan2(moved[0, :, 1], moved[0, :, 0])
+    assert np.histogram(angles, 4, (-math.pi, math.pi))[0].tolist() == pytest.approx(
+        [16] * 4, abs=3
+    )
+    assert (moved[0, :, 2] == 0.0).sum() == 32
