@@ -7,9 +7,11 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from mdps_ros.evaluation.results import Row, markdown_table
+from mdps_ros.evaluation.results import Row, Value, markdown_table
 from mdps_ros.evaluation.smoothing_frames import FILTER
 
+Run = tuple[Value, Value]
+"""Drive and filter seed."""
 GAINS = ("median_error_m", "p95_error_m", "mean_nll", "recall_at_1m", "heading_recall_at_1deg")
 """Numbers of which the mean difference to the filter is told, with its standard error."""
 MEANS = (
@@ -46,7 +48,7 @@ def totals(rows: Sequence[Row]) -> list[Row]:
         rows: of `smoothing_frames.rows_of`, with `filter_seed`.
     """
     names = dict.fromkeys(str(row["name"]) for row in rows)
-    filtered: dict[tuple[object, object], Row] = {}
+    filtered: dict[Run, Row] = {}
     found = []
     for name in names:
         own = {(row["seed"], row["filter_seed"]): row for row in rows if row["name"] == name}
@@ -58,12 +60,12 @@ def totals(rows: Sequence[Row]) -> list[Row]:
 
 def _total(
     name: str,
-    own: dict[tuple[object, object], Row],
-    filtered: dict[tuple[object, object], Row],
+    own: dict[Run, Row],
+    filtered: dict[Run, Row],
 ) -> Row:
     total: Row = {"name": name, "runs": len(own)}
     for key in (*GAINS, *MEANS):
-        values = [float(row[key]) for row in own.values() if isinstance(row[key], (int, float))]
+        values = [float(v) for row in own.values() if isinstance(v := row[key], (int, float))]
         total[key] = statistics.fmean(values) if values else None
     for key in GAINS:
         pairs = [(own[run][key], filtered[run][key]) for run in own if run in filtered]

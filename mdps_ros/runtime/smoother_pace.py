@@ -31,8 +31,8 @@ class Progress:
 class Pace:
     """The state of the rule; every walk that is done takes it one step on.
 
-    First walks are left out: that costs no accuracy, as the next one goes over the same frames. Only
-    where more than every second one would have to go, again and again, the window is halved.
+    First walks are left out: that costs no accuracy, as the next one goes over the same frames.
+    Only where more than every second one would have to go, again and again, the window is halved.
 
     Attributes:
         step: halvings of the window.
