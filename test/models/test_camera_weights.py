@@ -21,7 +21,7 @@ def test_the_package_s_weights_are_small_and_tell_their_making() -> None:
         facts = file.metadata()
     assert facts["licence"] == "Apache-2.0"
     assert "OpenStreetMap" in facts["data"]
-    assert facts["command"].startswith("mdps train config/train/camera.yaml")
+    assert facts["command"].startswith("mdps train config/train/camera")
 
 
 def test_trained_weights_tell_houses_from_open_ground() -> None:
