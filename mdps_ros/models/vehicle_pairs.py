@@ -114,11 +114,25 @@ def log_overlaps(
     weak_share: float,
 ) -> Float[Tensor, "B N M"]:
     """Log G_ij; -inf where the two believe in different odometers."""
-    total = pairs.forward_mean @ pairs.shift.mT
-    total = total + pairs.log_own[0].unsqueeze(-1) + pairs.log_own[1].unsqueeze(1)
-    gamma = torch.where(second == 0, 1.0 - weak_share, weak_share).to(total)
+    gamma = torch.where(second == 0, 1.0 - weak_share, weak_share).to(pairs.shift)
+    own = (pairs.log_own[0], pairs.log_own[1] - gamma.log())
+    total = pair_sums(pairs.forward_mean, pairs.shift, *own)
     unlike: Bool[Tensor, "B N M"] = first.unsqueeze(-1) != second.unsqueeze(1)
-    return (total - gamma.log().unsqueeze(1)).masked_fill(unlike, -math.inf)
+    return total.masked_fill_(unlike, -math.inf)
+
+
+def pair_sums(
+    first: Float[Tensor, "B N K"],
+    second: Float[Tensor, "B M K"],
+    of_first: Float[Tensor, "B N"],
+    of_second: Float[Tensor, "B M"],
+) -> Float[Tensor, "B N M"]:
+    """Products of all pairs plus a number of each partner, in one pass over the matrix."""
+    one = torch.ones_like(of_first)
+    left = torch.cat((first, of_first.unsqueeze(-1), one.unsqueeze(-1)), -1)
+    one = torch.ones_like(of_second)
+    right = torch.cat((second, one.unsqueeze(-1), of_second.unsqueeze(-1)), -1)
+    return left @ right.mT
 
 
 def draw_linear(

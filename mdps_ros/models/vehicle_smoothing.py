@@ -40,7 +40,13 @@ from mdps_ros.core.types import Belief, MixtureBelief
 from mdps_ros.core.weights import normalise
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.vehicle_backward import OFFSET, TURN, PoseScore
-from mdps_ros.models.vehicle_pairs import by_quality, draw_linear, log_overlaps, meet
+from mdps_ros.models.vehicle_pairs import (
+    by_quality,
+    draw_linear,
+    log_overlaps,
+    meet,
+    pair_sums,
+)
 from mdps_ros.settings import MapErrorSettings
 
 # Points are first drawn this many times over and thinned by what was measured at their time, so
@@ -224,17 +230,21 @@ def _log_kernels(points: Float[Tensor, "B P 3"], belief: MixtureBelief) -> Float
     kernel = belief.kernel
     centres = kernel.features(belief.poses)
     origin = centres.mean(1, keepdim=True)
-    features = kernel.features(points) - origin
-    square = torch.cdist(features, centres - origin).square()
-    peak = kernel.log_peak().double()[..., None, None]
-    return belief.log_weights[:, None, :] - 0.5 * square + peak
+    features, centres = (part - origin for part in (kernel.features(points), centres))
+    peak = kernel.log_peak().double()[..., None]
+    return pair_sums(
+        features,
+        centres,
+        -0.5 * features.square().sum(-1),
+        belief.log_weights - 0.5 * centres.square().sum(-1) + peak,
+    )
 
 
 def _scaled(log_values: Float[Tensor, "B P N"]) -> tuple[Tensor, Tensor]:
     """Values over the largest of each row, and the log of that one (B, P)."""
     top = log_values.amax(-1)
     top = torch.where(torch.isneginf(top), 0.0, top)
-    return (log_values - top.unsqueeze(-1)).exp().float(), top
+    return (log_values - top.unsqueeze(-1)).float().exp_(), top
 
 
 def _choose(chances: Float[Tensor, "B P N"], generator: torch.Generator) -> Int[Tensor, "B P"]:
