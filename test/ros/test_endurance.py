@@ -54,7 +54,8 @@ def test_a_hundred_activations_cost_no_memory_and_no_thread(
         assert change(partner, Transition.TRANSITION_ACTIVATE), node.text
         memory.append(resident_mb(node.popen.pid))
         counts.append(threads(node.popen.pid))
-    assert max(memory[-10:]) - max(memory[20:30]) < GROWTH_MB, memory
+    # the allocator keeps or gives back some 5 MB after a drive; the least of a window is steadier
+    assert min(memory[-30:]) - min(memory[10:40]) < GROWTH_MB, memory
     assert max(counts[-10:]) <= max(counts[:10]), counts
     assert (tmp_path / "belief").exists()
     assert node.end() == 0, node.text
