@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mdps_ros.core import near_pairs
+from mdps_ros.core.exponents import by_differences, log_sum
 from mdps_ros.core.protocols import IndexScheme
 from mdps_ros.core.resampling import multinomial
 from mdps_ros.core.tree import gather_axis
@@ -14,10 +15,6 @@ from mdps_ros.core.types import MixtureBelief
 
 # Pairs evaluated at once: a block of this many float32 stays in a CPU's second-level cache.
 _BLOCK_PAIRS = 1 << 17
-
-# exp() of anything smaller is below 2e-35 of the largest term, and MKL's exp is 13 times slower
-# where it underflows.
-_LOWEST_EXPONENT = -80.0
 
 # Largest rounding error of a log-density (nats) for which the matrix product is used.
 _ROUNDING = 2e-4
@@ -38,7 +35,7 @@ def log_prob(mixture: MixtureBelief, points: Float[Tensor, "B M D"]) -> Float[Te
     features, centres = features - origin, centres - origin
     extent = torch.stack([x.detach().square().sum(-1).amax() for x in (features, centres)]).amax()
     log_weights, offset = mixture.log_weights, mixture.kernel.log_peak()[..., None]
-    exponents = _by_differences
+    exponents = by_differences
     pairs = features.shape[1] * centres.shape[1]
     if bool(extent * torch.finfo(extent.dtype).eps < _ROUNDING):
         # |p - c|^2 = |p|^2 + |c|^2 - 2 p c: fast, but it cancels
@@ -49,7 +46,7 @@ def log_prob(mixture: MixtureBelief, points: Float[Tensor, "B M D"]) -> Float[Te
         return near_pairs.log_sums(features[0], centres[0], log_weights[0])[None] + offset
     rows = max(1, _BLOCK_PAIRS // (centres.shape[0] * centres.shape[1]))
     blocks = [
-        _log_sum(exponents(block, centres, log_weights))
+        log_sum(exponents(block, centres, log_weights))
         for block in torch.split(features, rows, dim=1)
     ]
     return torch.cat(blocks, dim=1) + offset
@@ -62,27 +59,6 @@ def _by_product(
 ) -> Float[Tensor, "B M N"]:
     """Exponents log w + p c."""
     return torch.baddbmm(log_weights.unsqueeze(1), points, centres.mT)
-
-
-def _by_differences(
-    points: Float[Tensor, "B M F"],
-    centres: Float[Tensor, "B N F"],
-    log_weights: Float[Tensor, "B N"],
-) -> Float[Tensor, "B M N"]:
-    """Exponents log w - |p - c|^2 / 2, for clouds many bandwidths wide."""
-    exponent = log_weights.unsqueeze(1)
-    for column in range(points.shape[-1]):
-        difference = points[:, :, None, column] - centres[:, None, :, column]
-        exponent = torch.addcmul(exponent, difference, difference, value=-0.5)
-    return exponent
-
-
-def _log_sum(exponent: Float[Tensor, "B M N"]) -> Float[Tensor, "B M"]:
-    """Log-sum-exp over N without exponents that underflow."""
-    top = exponent.detach().amax(dim=-1, keepdim=True)
-    top = top.masked_fill(torch.isneginf(top), 0.0)
-    total = (exponent - top).clamp_(min=_LOWEST_EXPONENT).exp_().sum(-1)
-    return total.log() + top.squeeze(-1)
 
 
 def sample(
@@ -108,7 +84,7 @@ def sample_component(
     rows = max(1, _BLOCK_PAIRS // (centres.shape[0] * centres.shape[1]))
     chosen = []
     for block in torch.split(features, rows, dim=1):
-        exponent = _by_differences(block, centres, mixture.log_weights.detach())
+        exponent = by_differences(block, centres, mixture.log_weights.detach())
         log_chance = torch.log_softmax(exponent, dim=-1)
         index = multinomial(log_chance.flatten(0, 1), 1, generator)
         chosen.append(index.reshape(block.shape[:2]))

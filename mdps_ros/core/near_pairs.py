@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mdps_ros.core.exponents import by_differences, log_sum
+
 BLOCK = 32  # points, and centres, of a block
 LEFT_OUT = 30.0  # nats below a point's largest term, beyond the logarithm of their number
 
 # Pairs evaluated at once: this many float32 stay in a CPU's second-level cache.
 _BATCH_PAIRS = 1 << 17
-# exp() of anything smaller does not matter, and MKL's exp is slow where it underflows.
-_LOWEST_EXPONENT = -80.0
 
 
 class _Blocks(NamedTuple):
@@ -90,14 +90,7 @@ def _block_sums(
     log_weights: Float[Tensor, "R b"],
 ) -> Float[Tensor, "R b"]:
     """Log-sums over one block of centres for each point of the block beside it."""
-    exponent = log_weights.unsqueeze(1)
-    for column in range(points.shape[-1]):
-        difference = points[:, :, None, column] - centres[:, None, :, column]
-        exponent = torch.addcmul(exponent, difference, difference, value=-0.5)
-    top = exponent.detach().amax(-1, keepdim=True)
-    top = top.masked_fill(torch.isneginf(top), 0.0)
-    total = (exponent - top).clamp_(min=_LOWEST_EXPONENT).exp_().sum(-1)
-    return total.log() + top.squeeze(-1)
+    return log_sum(by_differences(points, centres, log_weights))
 
 
 def _merge(

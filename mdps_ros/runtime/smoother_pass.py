@@ -206,13 +206,7 @@ def _step_back(
         score = frame.score(belief.state.pose)
         if score is None:
             break
-        weighed, _ = normalise(belief.log_weights + share * score)
-        mild = float(effective_size(weighed)[0]) >= setup.least_size
-        borne = (
-            share
-            if mild
-            else float(bearable_share(belief.log_weights, score, share, setup.least_size)[0])
-        )
+        borne = float(bearable_share(belief.log_weights, score, share, setup.least_size)[0])
         belief, _ = filtering.update(belief, lambda _, given=borne * score: given, setup.model)
         share, parts = share - borne, parts + 1
         if share > 0.0 and parts < PARTS:
