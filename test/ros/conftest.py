@@ -121,6 +121,7 @@ class Partner:
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
         self._thread.start()
+        self._clients: dict[str, Any] = {}
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -147,9 +148,15 @@ class Partner:
             time.sleep(0.02)
         return bool(ready())
 
+    def _client(self, kind: Any, name: str) -> Any:
+        """One client per service: every further one costs the node that serves it memory too."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+        return self._clients[name]
+
     def call(self, kind: Any, name: str, request: Any, timeout_s: float = READY_S) -> Any:
         """The answer of a service."""
-        client = self.node.create_client(kind, name)
+        client = self._client(kind, name)
         assert client.wait_for_service(timeout_s), f"no service {name}"
         future = client.call_async(request)
         assert self.until(future.done, timeout_s), f"no answer from {name}"
