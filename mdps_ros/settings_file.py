@@ -47,7 +47,7 @@ def load(path: Path) -> Settings:
 
 def to_ros_yaml(settings: Settings) -> str:
     """The commented parameter file of the node; `config/node.yaml` is this text."""
-    lines = ["# Generated from mdps_ros/settings.py by `mdps settings`; edit freely.", "/**:"]
+    lines = ["# Generated from mdps_ros/settings/ by `mdps settings`; edit freely.", "/**:"]
     lines.append("  ros__parameters:")
     group = ""
     for name, value, info in describe(settings):
@@ -73,7 +73,7 @@ def to_markdown(settings: Settings) -> str:
         "# Parameters",
         "",
         "Every setting is a ROS parameter of the node, a line of a settings file, and an argument",
-        "of `--set`. Generated from mdps_ros/settings.py by",
+        "of `--set`. Generated from mdps_ros/settings/ by",
         "`mdps settings --markdown --out docs/parameters.md`.",
     ]
     sections = {item.name: item.default for item in fields(settings)}

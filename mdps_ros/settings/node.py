@@ -1,0 +1,81 @@
+"""Settings of what surrounds the estimation: device, queues, frames, topics, files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mdps_ros.settings.fields import setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeSettings:
+    """Time, buffers and device."""
+
+    seed: int = setting(0, "Seed of the filter's random numbers.", low=0, high=2**31 - 1)
+    device: str = setting("auto", "Where the filter runs.", choices=("auto", "cpu", "cuda"))
+    odometry_buffer: float = setting(
+        10.0, "Odometry kept for images that come late.", unit="s", low=0.5, high=600.0
+    )
+    max_odometry_gap: float = setting(
+        1.0, "Longest gap in the odometry that is bridged silently.", unit="s", low=0.01, high=60.0
+    )
+    image_wait: int = setting(
+        100, "Images that may wait for odometry; the oldest is dropped beyond.", low=1, high=1000
+    )
+    camera_timeout: float = setting(
+        1.0,
+        "Camera silence after which the filter goes on with odometry alone.",
+        unit="s",
+        low=0.05,
+        high=600.0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameSettings:
+    """Names of the coordinate frames (REP-105)."""
+
+    map: str = setting("map", "The map frame.")
+    odom: str = setting("odom", "The odometry frame; an odometry message may name another.")
+    base: str = setting("base_link", "The vehicle frame.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """What the node subscribes to and publishes."""
+
+    map: str = setting("", "Map file: .osm, .osm.pbf, a nav2 map YAML, or helsinki | suburb.")
+    image_reliable: bool = setting(
+        False, "Reliable QoS on images; best effort matches every publisher."
+    )
+    rectified: bool = setting(
+        True, "Images come without distortion; off: they are undistorted here, by K and D."
+    )
+    odometry_reliable: bool = setting(
+        True, "Reliable QoS on odometry and twist; off for publishers that are best effort."
+    )
+    odometry_source: str = setting(
+        "pose",
+        "What is odometry: the pose of `odom`, its twist, or the topic `twist`. With a twist there "
+        "is no odometry frame, and map -> odom is not broadcast.",
+        choices=("pose", "odometry_twist", "twist"),
+    )
+    publish_tf: bool = setting(True, "Broadcast map -> odom.")
+    transform_tolerance: float = setting(
+        0.1, "The transform map -> odom is stamped this far ahead.", unit="s", low=0.0, high=10.0
+    )
+    cloud_particles: int = setting(
+        5000, "At most this many particles are published (thinned evenly).", low=1, high=1_000_000
+    )
+    map_resolution: float = setting(
+        1.0, "Resolution of the published occupancy grid.", unit="m", low=0.05, high=10.0
+    )
+    odometry_rate: float = setting(
+        50.0, "At most this many predicted poses; 0: none.", unit="Hz", low=0.0, high=1000.0
+    )
+    state_file: str = setting(
+        "", "Save the belief here, and go on with it at the next start; empty: neither."
+    )
+    state_period: float = setting(
+        10.0, "Pause between two savings.", unit="s", low=0.1, high=3600.0
+    )
