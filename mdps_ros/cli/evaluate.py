@@ -12,6 +12,7 @@ from mdps_ros.cli.evaluate_bearings import bearings
 from mdps_ros.cli.evaluate_camera import camera_frames, camera_real
 from mdps_ros.cli.evaluate_helsinki import helsinki
 from mdps_ros.cli.evaluate_tracking import self_calibration, tracking
+from mdps_ros.cli.options import JobsOption, JsonOption, LagOption, SetOption, read_settings
 from mdps_ros.cli.run_tasks import run_tasks
 
 if TYPE_CHECKING:
@@ -32,13 +33,6 @@ SequenceOption = Annotated[
     list[str] | None, typer.Option("--sequence", help="e.g. 00; again for more; all when left out.")
 ]
 SeedsOption = Annotated[int, typer.Option(help="Seeds 0 .. N-1, each one row.")]
-JobsOption = Annotated[int, typer.Option(help="Runs at a time; 0 takes one for each core.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="One value, e.g. filter.particles_min=500.")
-]
-JsonOption = Annotated[
-    Path | None, typer.Option("--json", help="Write rows and machine to this file.")
-]
 
 KITTI_COLUMNS = (
     "name",
@@ -80,10 +74,7 @@ def kitti(
     ] = "own",
     data: DataOption = None,
     sequence: SequenceOption = None,
-    lag: Annotated[
-        list[float] | None,
-        typer.Option(help="Compare with smoothers of this lag, s, and offline; again for more."),
-    ] = None,
+    lag: LagOption = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each run (with --lag).")
     ] = None,
@@ -94,14 +85,15 @@ def kitti(
 ) -> None:
     """Find KITTI drives on OpenStreetMap by odometry and roads alone.
 
-    The start may be anywhere on any road of the map, with any heading.
+    The start may be anywhere on any road of the map, with any heading. Writes, beside the JSON
+    file, a page (_calibration.md) on how honest the beliefs are, and its picture.
 
     Examples:
         mdps evaluate kitti --json out.json
         mdps evaluate kitti --map union --sequence 00 --seeds 1
         mdps evaluate kitti --lag 3 --lag 10 --json out.json
     """
-    from mdps_ros.cli.options import read_settings
+    from mdps_ros.evaluation import calibration_report, results
     from mdps_ros.evaluation import kitti as suite
 
     if odometry != "real":
@@ -117,10 +109,15 @@ def kitti(
     if lag:
         found = run_tasks(suite.smoothing_rows, [(*task, lag, pictures) for task in tasks], jobs)
         rows = [row for rows in found for row in rows]
-        _finish(f"kitti {map} smoothing", rows, SMOOTHING_COLUMNS, json_file)
-        return
-    rows = run_tasks(suite.run_row, tasks, jobs)
-    _finish(f"kitti {map}", rows, KITTI_COLUMNS, json_file)
+        suite_name, columns = f"kitti {map} smoothing", SMOOTHING_COLUMNS
+    else:
+        rows = run_tasks(suite.run_row, tasks, jobs)
+        suite_name, columns = f"kitti {map}", KITTI_COLUMNS
+    groups = calibration_report.groups_of(rows, suite.method_and_sequence)
+    _finish(suite_name, rows, columns, json_file, calibration=calibration_report.totals(groups))
+    if json_file is not None:
+        title = f"Calibration on KITTI, {map} map"
+        calibration_report.write_page(json_file, groups, title, results.command_line())
 
 
 @app.command(name="kitti-depth")
@@ -137,7 +134,6 @@ def kitti_depth(
     Examples:
         mdps evaluate kitti-depth --sequence 00 --json out.json
     """
-    from mdps_ros.cli.options import read_settings
     from mdps_ros.evaluation import kitti as suite
 
     root = _root(data)
@@ -162,8 +158,14 @@ def _root(data: Path | None) -> Path:
     return named
 
 
-def _finish(suite: str, rows: list[Row], columns: tuple[str, ...], json_file: Path | None) -> None:
-    """Add a summary row per name, print the table and write the file."""
+def _finish(
+    suite: str,
+    rows: list[Row],
+    columns: tuple[str, ...],
+    json_file: Path | None,
+    **more: list[Row],
+) -> None:
+    """Add a summary row per name, print the table and write the file with `more` in it."""
     from rich.console import Console
 
     from mdps_ros.evaluation import results
@@ -179,4 +181,4 @@ def _finish(suite: str, rows: list[Row], columns: tuple[str, ...], json_file: Pa
     results.print_table(Console(), suite, ordered, columns)
     if json_file is not None:
         command = results.command_line()
-        results.write_json(json_file, results.document(suite, ordered, 0, command=command))
+        results.write_json(json_file, results.document(suite, ordered, 0, command=command) | more)

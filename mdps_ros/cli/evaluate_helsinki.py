@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+
+from mdps_ros.cli.options import JobsOption, JsonOption, LagOption, SetOption, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mdps_ros.evaluation.results import Row
+    from mdps_ros.evaluation.street_drives import StreetRun
+    from mdps_ros.settings import Settings
 
 COLUMNS = (
     "name",
@@ -37,23 +45,17 @@ def helsinki(
     control: Annotated[
         bool, typer.Option(help="Show the images of another drive: nothing must converge.")
     ] = False,
-    lag: Annotated[
-        list[float] | None,
-        typer.Option(help="Compare with smoothers of this lag, s, and offline; again for more."),
-    ] = None,
+    lag: LagOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="Filter seeds of each drive, with --lag.")] = 1,
-    jobs: Annotated[int, typer.Option(help="Drives at a time; 0 takes one for each core.")] = 0,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="One value, e.g. camera.decorrelation=10.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write rows and machine to this file.")
-    ] = None,
+    jobs: JobsOption = 0,
+    assignments: SetOption = None,
+    json_file: JsonOption = None,
 ) -> None:
     """Find drives in central Helsinki by a colour camera, starting anywhere in the extract.
 
-    Writes, beside the JSON file, a page (.md) and the curves of recall over distance (.png); with
-    --lag a page that compares the filter with its smoothers.
+    Writes, beside the JSON file, a page (.md), the curves of recall over distance (.png) and how
+    honest the beliefs are (_calibration.png); with --lag a page that compares the filter with its
+    smoothers.
 
     Examples:
         mdps evaluate helsinki --split test --json out.json
@@ -63,9 +65,8 @@ def helsinki(
     from rich.console import Console
 
     from mdps_ros.cli.live import WHEEL_ODOMETER
-    from mdps_ros.cli.options import read_settings
     from mdps_ros.cli.run_tasks import run_tasks
-    from mdps_ros.evaluation import hindsight_report, results, street_report
+    from mdps_ros.evaluation import calibration_report, results, street_report
     from mdps_ros.evaluation import street_drives as suite
 
     _check("--split", [split], suite.SPLITS)
@@ -78,22 +79,68 @@ def helsinki(
         for map in _check("--map", maps or ["clean", "imperfect"], suite.MAPS)
     )
     settings = read_settings(None, [*WHEEL_ODOMETER, *suite.TOLD, *(assignments or [])])
-    page: ModuleType = hindsight_report if lag else street_report
-    if lag:
-        numbers = [(index, seed) for index in range(drives) for seed in range(seeds)]
-        tasks = [(split, index, seed, runs, settings, lag) for index, seed in numbers]
-        found = run_tasks(suite.hindsight_rows, tasks, jobs)
-    else:
-        found = run_tasks(
-            suite.drive_rows, [(split, index, runs, settings) for index in range(drives)], jobs
-        )
+    numbers = range(drives)
+    study = (
+        _hindsight_study(split, numbers, seeds, runs, settings, lag)
+        if lag
+        else _recall_study(split, numbers, runs, settings)
+    )
+    found = run_tasks(study.work, study.tasks, jobs)
     rows = street_report.grouped([row for group in found for row in group])
-    columns = hindsight_report.COLUMNS if lag else COLUMNS
-    results.print_table(Console(), f"helsinki {split}", page.totals(rows), columns)
+    results.print_table(Console(), f"helsinki {split}", study.totals(rows), study.columns)
     if json_file is not None:
         command = results.command_line()
-        results.write_json(json_file, results.document("helsinki", rows, 0, command=command))
-        page.write_page(json_file, rows, command)
+        calibration = calibration_report.totals(calibration_report.groups_of(rows))
+        content = results.document("helsinki", rows, 0, command=command)
+        results.write_json(json_file, content | {"calibration": calibration})
+        study.write_page(json_file, rows, command)
+
+
+class _Study(NamedTuple):
+    """What is run, and how it is told.
+
+    Attributes:
+        work: one task's rows.
+        tasks: arguments of `work`.
+        columns: of the table that is printed.
+        totals: one row per way to localize.
+        write_page: writes what lies beside the JSON file.
+    """
+
+    work: Callable[..., list[Row]]
+    tasks: list[tuple[Any, ...]]
+    columns: tuple[str, ...]
+    totals: Callable[[Sequence[Row]], list[Row]]
+    write_page: Callable[[Path, Sequence[Row], str], None]
+
+
+def _recall_study(
+    split: str, drives: range, runs: tuple[StreetRun, ...], settings: Settings
+) -> _Study:
+    """Who finds the car, and how soon."""
+    from mdps_ros.evaluation import street_report
+    from mdps_ros.evaluation.street_drives import drive_rows
+
+    tasks: list[tuple[Any, ...]] = [(split, index, runs, settings) for index in drives]
+    return _Study(drive_rows, tasks, COLUMNS, street_report.totals, street_report.write_page)
+
+
+def _hindsight_study(
+    split: str,
+    drives: range,
+    seeds: int,
+    runs: tuple[StreetRun, ...],
+    settings: Settings,
+    lags_s: list[float],
+) -> _Study:
+    """What smoothers make of the same frames."""
+    from mdps_ros.evaluation import hindsight_report as report
+    from mdps_ros.evaluation.street_drives import hindsight_rows
+
+    tasks: list[tuple[Any, ...]] = [
+        (split, index, seed, runs, settings, lags_s) for index in drives for seed in range(seeds)
+    ]
+    return _Study(hindsight_rows, tasks, report.COLUMNS, report.totals, report.write_page)
 
 
 def _check(option: str, given: list[str], known: object) -> list[str]:

@@ -6,9 +6,31 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from mdps_ros.settings import Scalar, Settings, SettingsError, with_values
 from mdps_ros.settings_file import load
+
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", help="YAML file, see `mdps settings`.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One value, e.g. filter.particles_min=500; again for more."),
+]
+HeadingOption = Annotated[
+    str | None, typer.Option("--heading", help="unknown, or degrees counter-clockwise from east.")
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write rows and machine to this file.")
+]
+JobsOption = Annotated[int, typer.Option(help="Runs at a time; 0 takes one for each core.")]
+LagOption = Annotated[
+    list[float] | None,
+    typer.Option(help="Compare with smoothers of this lag, s, and offline; again for more."),
+]
 
 
 def read_settings(

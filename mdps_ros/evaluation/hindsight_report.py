@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from mdps_ros.evaluation import calibration_report
 from mdps_ros.evaluation.results import Row, Value, markdown_table
 from mdps_ros.evaluation.smoothing_frames import FILTER
 
@@ -94,4 +95,5 @@ def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:
     seeds = len({row["filter_seed"] for row in rows})
     text = _INTRODUCTION.format(drives=drives, seeds=seeds, command=command)
     text += markdown_table(totals(rows), COLUMNS)
+    text += calibration_report.section(json_file, calibration_report.groups_of(rows))
     json_file.with_suffix(".md").write_text(text, encoding="utf-8")

@@ -13,13 +13,15 @@ import torch
 from mdps_ros.data.errors import DataError
 from mdps_ros.data.kitti import KittiSequence, load_sequence
 from mdps_ros.data.kitti_files import find_sequences, map_files
-from mdps_ros.evaluation.metrics import course, errors, wrap
+from mdps_ros.evaluation import calibration
+from mdps_ros.evaluation.metrics import Floats, course, errors, wrap
+from mdps_ros.evaluation.pit import PitWatch, output_kernel
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
 from mdps_ros.evaluation.run import Trace, Track, answers, collect_trace
 from mdps_ros.evaluation.smoothing import hindsight
 from mdps_ros.evaluation.smoothing_figure import draw_hindsight
-from mdps_ros.evaluation.smoothing_frames import rows_of
+from mdps_ros.evaluation.smoothing_frames import FILTER, rows_of
 from mdps_ros.maps import Map, load_map
 from mdps_ros.runtime.events import (
     DepthImageEvent,
@@ -73,8 +75,11 @@ def truth_on(place: Map, sequence: KittiSequence) -> Track:
     return Track(sequence.stamps_ns, np.column_stack((position, sequence.yaw)))
 
 
-def locate(sequence: KittiSequence, place: Map, settings: Settings) -> Trace:
+def locate(sequence: KittiSequence, place: Map, settings: Settings) -> tuple[Trace, Floats]:
     """One run from an unknown start, by odometry and the map alone.
+
+    Returns:
+        The run, and (T, 3) its probability integral transform (see `pit`).
 
     Raises:
         DataError: the sequence has no metric odometry.
@@ -82,10 +87,10 @@ def locate(sequence: KittiSequence, place: Map, settings: Settings) -> Trace:
     """
     settings = with_values(settings, {"depth.enabled": False, "camera.enabled": False})
     start = time.perf_counter()
-    session = Session(place, settings)
-    outputs = answers(session, _odometry(sequence))
-    trace = collect_trace(outputs, truth_on(place, sequence))
-    return dataclasses.replace(trace, seconds=time.perf_counter() - start)
+    session, truth = Session(place, settings), truth_on(place, sequence)
+    pit = PitWatch(truth, output_kernel(settings))
+    trace = collect_trace(pit.watch(answers(session, _odometry(sequence))), truth)
+    return dataclasses.replace(trace, seconds=time.perf_counter() - start), pit.values
 
 
 def run_row(root: Path, name: str, union: bool, seed: int, settings: Settings) -> Row:
@@ -94,10 +99,16 @@ def run_row(root: Path, name: str, union: bool, seed: int, settings: Settings) -
     sequence = load_sequence(root, name)
     place = load_kitti_map(root, name, union)
     settings = with_values(settings, {"runtime.seed": seed})
-    trace = locate(sequence, place, settings)
+    trace, pit = locate(sequence, place, settings)
     row = row_of(name, seed, trace)
     row["roads_km"] = place.drivable_length / 1e3
-    return row
+    return row | calibration.figures(calibration.of_trace(trace, pit, settings.estimate))
+
+
+def method_and_sequence(row: Row) -> tuple[str, str]:
+    """The two that a row is named after; rows of `run_row` are the filter's."""
+    sequence, _, method = str(row["name"]).partition(" ")
+    return method or FILTER, sequence
 
 
 def smoothing_rows(

@@ -171,6 +171,14 @@ def nees(estimate: Floats, truth: Floats, covariance: Floats) -> Floats:
     """
     error = estimate - truth
     error[:, 2] = wrap(error[:, 2])
+    return squared_distance(error, covariance)
+
+
+def squared_distance(error: Floats, covariance: Floats) -> Floats:
+    """Mahalanobis distance squared (T,) of (T, D) errors under their (T, D, D) covariances.
+
+    NaN where a covariance is not positive definite.
+    """
     lowest = np.linalg.eigvalsh(covariance)[:, 0]
     value = np.full(len(error), np.nan)
     good = lowest > 0.0

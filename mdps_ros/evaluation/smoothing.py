@@ -11,19 +11,23 @@ import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mdps_ros.core.kernels import pose_kernel
+from mdps_ros.core.kernels import ProductKernel, pose_kernel
 from mdps_ros.core.nll import mixture_nll
 from mdps_ros.core.types import MixtureBelief
+from mdps_ros.evaluation import pit
+from mdps_ros.evaluation.calibration import inside_region
 from mdps_ros.evaluation.run import Track, answers, collect_trace
 from mdps_ros.evaluation.smoothing_frames import FILTER, Floats, MethodFrames
 from mdps_ros.maps import Map
 from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import Event
+from mdps_ros.runtime.outputs import Mode
 from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.smoother import Smoother, compact, top_hypothesis
 from mdps_ros.runtime.smoother_frames import FilterFrame
@@ -36,23 +40,43 @@ TRUTH_KERNEL = (0.5, 0.5, 0.02)
 OFFLINE = "offline"
 
 
+class Said(NamedTuple):
+    """What one method said of one frame.
+
+    Attributes:
+        top: best pose with its mass; the covariance is of the whole belief about it.
+        nll: nats at the truth; NaN where that is unknown.
+        pit: (3,) see `pit.transform`; NaN where the truth is unknown.
+        smoothed: whether hindsight had a say.
+    """
+
+    top: Mode
+    nll: float
+    pit: Floats
+    smoothed: bool
+
+
 @dataclass
 class Told:
     """What one method said of each frame, by stamp."""
 
     truth: Track
     estimate: EstimateSettings
+    kernel: ProductKernel
     seconds: float = 0.0
-    rows: dict[int, tuple[Floats, Floats, float, float, bool]] = field(default_factory=dict)
+    rows: dict[int, Said] = field(default_factory=dict)
 
     def take(self, frames: Iterable[SmoothedFrame]) -> None:
-        """Add beliefs: best pose, covariance about it, its mass, nats at the truth, smoothed."""
+        """Add beliefs."""
         for frame in frames:
             top = top_hypothesis(frame, self.estimate)
             true = self.truth.at(np.array([frame.stamp_ns]))[0]
-            nll = float(_nll(frame, true)) if np.isfinite(true).all() else np.nan
-            said = (top.T_map_base, top.covariance, top.mass, nll, frame.smoothed)
-            self.rows[frame.stamp_ns] = said
+            nll, place = np.nan, np.full(len(pit.AXES), np.nan)
+            if np.isfinite(true).all():
+                nll = float(_nll(frame, true))
+                weights, heading = frame.log_weights.exp(), float(top.T_map_base[2])
+                place = pit.transform(frame.pose, weights, self.kernel, heading, true)
+            self.rows[frame.stamp_ns] = Said(top, nll, place, frame.smoothed)
 
 
 def _nll(frame: SmoothedFrame, true: Floats) -> torch.Tensor:
@@ -91,7 +115,8 @@ class Comparison:
         }
         self._frames: list[FilterFrame] = []
         names = (FILTER, *self._smoothers, OFFLINE)
-        self.told = {name: Told(truth, settings.estimate) for name in names}
+        kernel = pit.output_kernel(settings)
+        self.told = {name: Told(truth, settings.estimate, kernel) for name in names}
 
     def watch(self, frame: FilterFrame | None) -> None:
         """Take one update of the filter; None where it began anew."""
@@ -167,14 +192,17 @@ def _scored(told: Told, stamps: NDArray[np.int64], travelled: Floats) -> MethodF
     said = [told.rows[int(stamp)] for stamp in stamps]
     truth = told.truth.at(stamps)
     known = np.isfinite(truth).all(axis=1)
+    estimate = np.stack([row.top.T_map_base for row in said])
     whole = MethodFrames(
         travelled=travelled,
-        estimate=np.stack([row[0] for row in said]),
+        estimate=estimate,
         truth=truth,
-        covariance=np.stack([row[1] for row in said]),
-        mass=np.array([row[2] for row in said]),
-        nll=np.array([row[3] for row in said]),
-        smoothed=np.array([row[4] for row in said]),
+        covariance=np.stack([row.top.covariance for row in said]),
+        mass=np.array([row.top.mass for row in said]),
+        nll=np.array([row.nll for row in said]),
+        pit=np.stack([row.pit for row in said]),
+        inside=inside_region(estimate, truth, told.estimate),
+        smoothed=np.array([row.smoothed for row in said]),
         seconds=told.seconds,
     )
     arrays = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mdps_ros.evaluation.calibration import BeliefFrames, figures
 from mdps_ros.evaluation.metrics import (
     CLAIM_MASS,
     CLAIM_RADIUS_M,
@@ -38,6 +39,8 @@ class MethodFrames:
         covariance: (T, 3, 3) of the whole belief about the best hypothesis.
         mass: (T,) share of the belief in it.
         nll: (T,) nats (m^2 rad) at the truth.
+        pit: (T, 3), see `pit.transform`.
+        inside: (T,) whether the truth lies in the hypothesis's region.
         smoothed: (T,) whether hindsight had a say.
         seconds: that the smoother worked.
     """
@@ -48,6 +51,8 @@ class MethodFrames:
     covariance: Floats
     mass: Floats
     nll: Floats
+    pit: Floats
+    inside: NDArray[np.bool_]
     smoothed: NDArray[np.bool_]
     seconds: float
 
@@ -92,7 +97,20 @@ class MethodFrames:
             "frames": len(position),
             "frames_after": int(after.sum()),
             "seconds": self.seconds,
+            **figures(self._believed()),
         }
+
+    def _believed(self) -> BeliefFrames:
+        """The same for figures of calibration; reliable is what claims."""
+        return BeliefFrames(
+            estimate=self.estimate,
+            truth=self.truth,
+            covariance=self.covariance,
+            mass=self.mass,
+            pit=self.pit,
+            inside=self.inside,
+            reliable=self.mass >= CLAIM_MASS,
+        )
 
 
 AFTER = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -18,19 +18,18 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from mdps_ros.core import mixture
-from mdps_ros.core.kernels import ProductKernel, pose_kernel
-from mdps_ros.core.types import MixtureBelief
+from mdps_ros.evaluation import calibration
+from mdps_ros.evaluation.belief_nll import MixtureNll
 from mdps_ros.evaluation.metrics import errors
+from mdps_ros.evaluation.pit import PitWatch, output_kernel
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
-from mdps_ros.evaluation.run import Floats, Trace, Track, answers, collect_trace
+from mdps_ros.evaluation.run import Trace, Track, answers, collect_trace
 from mdps_ros.evaluation.smoothing import hindsight
 from mdps_ros.evaluation.smoothing_frames import rows_of
 from mdps_ros.maps import Map, load_map
 from mdps_ros.maps.imperfect import ImperfectStyle, imperfect_map
 from mdps_ros.runtime.events import ColourImageEvent, Event, OdometryEvent, PinholeCamera
-from mdps_ros.runtime.outputs import Output, ParticleSnapshot
 from mdps_ros.runtime.session import Session
 from mdps_ros.settings import Settings, with_values
 from mdps_ros.sim.street_drive import StreetDriveStyle, simulate_street_drive
@@ -38,8 +37,6 @@ from mdps_ros.sim.street_split import HELSINKI_TEST, HELSINKI_TRAIN
 
 LENGTH_M = 500.0
 HEADING_SD = math.radians(30.0)
-CAP_NATS = 18.42
-"""The density has a floor of 1e-8 per m^2 rad, as in the paper's loss (Eq. 22)."""
 CURVE_M = (0, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500)
 """Travel at which rows tell the error, for curves of recall over distance."""
 SPLITS = MappingProxyType({"train": HELSINKI_TRAIN, "test": HELSINKI_TEST})
@@ -182,63 +179,17 @@ def _row(drive: RecordedDrive, split: str, index: int, run: StreetRun, settings:
     settings = _told(settings, run, drive.truth, index)
     begun = time.perf_counter()
     session = Session(place, settings)
-    nll = MixtureNll(drive.truth, output_kernel(settings))
-    trace = collect_trace(
-        nll.watch(answers(session, drive.events(_other(run, split, index)))), drive.truth
-    )
+    kernel = output_kernel(settings)
+    nll, pit = MixtureNll(drive.truth, kernel), PitWatch(drive.truth, kernel)
+    outputs = answers(session, drive.events(_other(run, split, index)))
+    trace = collect_trace(pit.watch(nll.watch(outputs)), drive.truth)
     trace = dataclasses.replace(trace, seconds=time.perf_counter() - begun)
     row = row_of(run.name, index, trace)
     row.update(method=run.method, map=run.map, heading_known=run.heading_known)
     row.update(nll.means(trace.travelled))
     row.update(error_curve(trace))
+    row.update(calibration.figures(calibration.of_trace(trace, pit.values, settings.estimate)))
     return row
-
-
-class MixtureNll:
-    """Negative log density of the belief's mixture at the truth, frame by frame.
-
-    Args:
-        truth: T_map_base over time.
-        kernel: at each particle.
-    """
-
-    def __init__(self, truth: Track, kernel: ProductKernel) -> None:
-        self._truth = truth
-        self._kernel = kernel
-        self._values: list[float] = []
-
-    def watch(self, outputs: Iterable[Output]) -> Iterator[Output]:
-        """Pass outputs on, and look at the particles among them."""
-        for output in outputs:
-            if isinstance(output, ParticleSnapshot):
-                self._values.append(self._of(output))
-            yield output
-
-    def means(self, travelled: Floats) -> dict[str, float | None]:
-        """Mean NLL, nats per (m^2 rad), over all frames and over those beyond 100 m of travel."""
-        values = np.minimum(np.array(self._values), CAP_NATS)
-        known = np.isfinite(values)
-        late = known & (travelled[: len(values)] > 100.0)
-        return {
-            "nll_nats": float(values[known].mean()) if known.any() else None,
-            "nll_after_100m_nats": float(values[late].mean()) if late.any() else None,
-        }
-
-    def _of(self, snapshot: ParticleSnapshot) -> float:
-        pose = self._truth.at(np.array([snapshot.stamp_ns]))
-        if not np.isfinite(pose).all():
-            return math.nan
-        poses = torch.from_numpy(snapshot.poses).double()[None]
-        log_weights = torch.from_numpy(snapshot.weights).double().log()[None]
-        belief = MixtureBelief(poses, log_weights, self._kernel)
-        return -float(mixture.log_prob(belief, torch.from_numpy(pose)[None])[0, 0])
-
-
-def output_kernel(settings: Settings) -> ProductKernel:
-    """The kernel of the belief that is told: that of the resampling mixture."""
-    position = max(settings.filter.bandwidth_position, 0.05)
-    yaw = max(settings.filter.bandwidth_yaw, 0.005)
-    return pose_kernel(torch.tensor([position, position, yaw**2], dtype=torch.float64))
 
 
 def error_curve(trace: Trace) -> dict[str, float | None]:

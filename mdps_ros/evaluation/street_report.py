@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mdps_ros.evaluation import calibration_report
 from mdps_ros.evaluation.results import Row, markdown_table
 from mdps_ros.evaluation.street_drives import CURVE_M
 
@@ -115,6 +116,7 @@ def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:
     text = _INTRODUCTION.format(drives=drives, command=command)
     text += markdown_table(totals(rows), TOTAL_COLUMNS)
     text += f"\n![Recall over distance]({picture.name})\n"
+    text += calibration_report.section(json_file, calibration_report.groups_of(rows))
     json_file.with_suffix(".md").write_text(text, encoding="utf-8")
 
 

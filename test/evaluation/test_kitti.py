@@ -123,7 +123,8 @@ def test_the_union_holds_the_roads_of_every_map(root, place) -> None:
 
 def test_a_short_run_has_truth_at_every_estimate_and_never_uses_depth(sequence, place) -> None:
     short = stretch(sequence, 0, 150)
-    trace = kitti.locate(short, place, SETTINGS)
+    trace, pit = kitti.locate(short, place, SETTINGS)
+    assert pit.shape == (len(trace.stamps_ns), 3)
     assert len(trace.stamps_ns) > 30
     assert np.isfinite(trace.truth).all()
     assert np.isfinite(trace.estimate).all()
@@ -136,7 +137,7 @@ def test_a_short_run_has_truth_at_every_estimate_and_never_uses_depth(sequence, 
 def test_runs_of_equal_seeds_are_equal(sequence, place) -> None:
     short = stretch(sequence, 0, 60)
     traces = [
-        kitti.locate(short, place, with_values(SETTINGS, {"runtime.seed": seed}))
+        kitti.locate(short, place, with_values(SETTINGS, {"runtime.seed": seed}))[0]
         for seed in (1, 1, 2)
     ]
     np.testing.assert_array_equal(traces[0].estimate, traces[1].estimate)
@@ -167,6 +168,8 @@ def test_a_row_has_name_seed_score_and_length_of_roads(
     assert 10.0 < row["roads_km"] < 30.0
     assert {"converged_after_m", "mean_error_m", "wrong_claim_share", "seconds"} <= row.keys()
     assert row["particles_max"] <= 3000
+    assert sum(map(int, row["share_bin_frames"].split())) == row["frames"]
+    assert kitti.method_and_sequence(row) == ("filter", "06")
 
 
 def test_depth_rows_compare_two_runs_from_the_same_rough_pose(

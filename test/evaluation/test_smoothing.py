@@ -75,6 +75,13 @@ def test_there_is_one_row_per_method_over_the_same_frames(rows) -> None:
     assert all(set(AFTER) < row.keys() and row["seed"] == 3 for row in rows)
 
 
+def test_every_method_is_judged_on_the_honesty_of_its_beliefs(rows) -> None:
+    for row in rows:
+        assert sum(map(int, row["share_bin_frames"].split())) == row["frames"]
+        assert sum(map(int, row["pit_lateral_counts"].split())) == row["claimed_frames"]
+    assert rows[0]["pit_lateral_counts"] != rows[2]["pit_lateral_counts"]
+
+
 def test_hindsight_gives_the_truth_more_density(rows) -> None:
     """The corner tells where the vehicle was on the street before it."""
     filtered, lagged, offline = (row["mean_nll_of_all"] for row in rows)

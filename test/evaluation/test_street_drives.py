@@ -9,6 +9,8 @@ import pytest
 
 from mdps_ros.core.mapdata import Bounds
 from mdps_ros.evaluation import street_drives as suite
+from mdps_ros.evaluation.belief_nll import CAP_NATS, MixtureNll
+from mdps_ros.evaluation.pit import output_kernel
 from mdps_ros.evaluation.run import Track
 from mdps_ros.runtime.events import ColourImageEvent, OdometryEvent
 from mdps_ros.runtime.outputs import ParticleSnapshot
@@ -44,7 +46,7 @@ def test_nll_of_one_particle_is_that_of_its_kernel() -> None:
         Settings(), {"filter.bandwidth_position": 0.2, "filter.bandwidth_yaw": 0.05}
     )
     truth = Track(np.array([0, 2]), np.array([[1.0, 2.0, 0.5]] * 2))
-    nll = suite.MixtureNll(truth, suite.output_kernel(settings))
+    nll = MixtureNll(truth, output_kernel(settings))
     at = np.array([[1.3, 2.0, 0.5]])
     assert list(nll.watch([snapshot(at, np.ones(1))]))  # what is watched is passed on
     value = nll.means(np.array([150.0]))["nll_after_100m_nats"]
@@ -54,7 +56,7 @@ def test_nll_of_one_particle_is_that_of_its_kernel() -> None:
 
 def test_nll_far_from_the_truth_is_capped_and_frames_before_100_m_are_told_apart() -> None:
     truth = Track(np.array([0, 2]), np.zeros((2, 3)))
-    nll = suite.MixtureNll(truth, suite.output_kernel(Settings()))
+    nll = MixtureNll(truth, output_kernel(Settings()))
     far = snapshot(np.array([[500.0, 0.0, 0.0]]), np.ones(1))
     near = snapshot(np.zeros((1, 3)), np.ones(1))
     list(nll.watch([far, near]))
@@ -100,5 +102,6 @@ def test_rows_tell_each_way_to_localize_a_drive(short_drives) -> None:
         assert row["frames"] > 5
         assert row["error_at_0m_m"] >= 0.0
         assert row["error_at_300m_m"] is None
-        assert row["nll_nats"] <= suite.CAP_NATS + 1e-9
+        assert row["nll_nats"] <= CAP_NATS + 1e-9
         assert row["nll_after_100m_nats"] is None
+        assert sum(map(int, row["share_bin_frames"].split())) == row["frames"]
