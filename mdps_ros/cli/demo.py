@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mdps_ros.cli.options import JsonOption, SetOption
+
 if TYPE_CHECKING:
     from mdps_ros.evaluation.results import Row
 
@@ -34,12 +36,8 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of report, logs and drives.")] = Path(
         "out", "demo"
     ),
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="One value, e.g. depth.enabled=false.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the rows to this file, too.")
-    ] = None,
+    assignments: SetOption = None,
+    json_file: JsonOption = None,
 ) -> None:
     """Localize a simulated drive live, from an unknown position, and write a report.
 

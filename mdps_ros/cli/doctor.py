@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mdps_ros.cli.options import SetOption, SettingsOption, read_settings
+
 if TYPE_CHECKING:
     from mdps_ros.maps import Map
     from mdps_ros.runtime.finding import Finding
@@ -37,12 +39,8 @@ def doctor(
     image_topic: Annotated[str | None, typer.Option(help="Where there are several.")] = None,
     camera_info_topic: Annotated[str | None, typer.Option(help="Of a running graph.")] = None,
     fix_topic: Annotated[str | None, typer.Option(help="Of a running graph.")] = None,
-    file: Annotated[
-        Path | None, typer.Option("--settings", help="YAML file, see `mdps settings`.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="One value, e.g. frames.base=base_footprint.")
-    ] = None,
+    file: SettingsOption = None,
+    assignments: SetOption = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the findings to this file, too.")
     ] = None,
@@ -60,7 +58,6 @@ def doctor(
         mdps doctor --map city.osm.pbf --odometry-topic /wheel/odometry --json doctor.json
     """
     from mdps_ros.cli.doctor_bag import observe_bag
-    from mdps_ros.cli.options import read_settings
     from mdps_ros.cli.processes import LiveError
     from mdps_ros.evaluation import results
     from mdps_ros.runtime.checkup import examine

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mdps_ros.cli.options import JsonOption
+
 COLUMNS = (
     "name",
     "seed",
@@ -22,9 +24,7 @@ RECIPES = Path("config/train")
 
 
 def bearings(
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write rows and machine to this file.")
-    ] = None,
+    json_file: JsonOption = None,
     figure: Annotated[Path | None, typer.Option(help="Draw the NLL of all seeds (.png).")] = None,
     sequences: Annotated[int, typer.Option(min=1, help="Held-out drives per set-up.")] = 500,
     retrain: Annotated[

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mdps_ros.cli.options import JsonOption
+
 
 def camera_frames(
     frames: Annotated[Path, typer.Option(help="Folder of mdps frames.")],
@@ -18,9 +20,7 @@ def camera_frames(
     ] = "",
     count: Annotated[int, typer.Option(min=1, help="Frames, drawn at random.")] = 1200,
     seed: Annotated[int, typer.Option(help="Of the draw and of the windows.")] = 0,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write rows and machine to this file.")
-    ] = None,
+    json_file: JsonOption = None,
     markdown_file: Annotated[
         Path | None, typer.Option("--markdown", help="Write the table to this file.")
     ] = None,
@@ -80,9 +80,7 @@ def camera_real(
     weights: Annotated[
         str, typer.Option(help="Weights file; the package's own when left out.")
     ] = "",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write rows and machine to this file.")
-    ] = None,
+    json_file: JsonOption = None,
     picture_file: Annotated[
         Path | None, typer.Option("--picture", help="Draw two images of each drive to this PNG.")
     ] = None,

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mdps_ros.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mdps_ros.evaluation.results import Row
 
 SeedOption = Annotated[int, typer.Option(help="Seed of the simulation; the filters' follow.")]
-JsonOption = Annotated[
-    Path | None, typer.Option("--json", help="Write rows and machine to this file.")
-]
 MarkdownOption = Annotated[
     Path | None, typer.Option("--markdown", help="Write the tables to this file.")
 ]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mdps_ros.cli.options import HeadingOption, JsonOption, SetOption, SettingsOption, read_settings
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,15 +33,9 @@ def replay(
         Path | None, typer.Option(help="Folder of the report; out/replay/BAG when left out.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the filter.")] = 0,
-    file: Annotated[
-        Path | None, typer.Option("--settings", help="YAML file, see `mdps settings`.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="One value, e.g. filter.particles_min=500.")
-    ] = None,
-    heading: Annotated[
-        str | None, typer.Option(help="unknown, or degrees counter-clockwise from east.")
-    ] = None,
+    file: SettingsOption = None,
+    assignments: SetOption = None,
+    heading: HeadingOption = None,
     heading_sd: Annotated[
         float, typer.Option(help="Standard deviation of a given heading, degrees.")
     ] = 30.0,
@@ -49,9 +45,7 @@ def replay(
     image_topic: Annotated[
         str | None, typer.Option(help="Where the bag has several Image topics.")
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the rows to this file, too.")
-    ] = None,
+    json_file: JsonOption = None,
 ) -> None:
     """Localize a recorded drive and write a report.
 
@@ -68,7 +62,6 @@ def replay(
 
     from mdps_ros.cli.bag_drive import open_drive
     from mdps_ros.cli.looks import page_looks
-    from mdps_ros.cli.options import read_settings
     from mdps_ros.cli.show import NoteCounter, print_run
     from mdps_ros.evaluation import report, results
     from mdps_ros.maps import load_map

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mdps_ros.cli.options import HeadingOption, SetOption, SettingsOption, read_settings
+
 if TYPE_CHECKING:
     from mdps_ros.cli.bag_drive import BagDrive
     from mdps_ros.cli.show import NoteCounter
@@ -36,15 +38,9 @@ def report(
         Path | None, typer.Option(help="Bag of a live run, for truth and camera images.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the filter, for a bag.")] = 0,
-    file: Annotated[
-        Path | None, typer.Option("--settings", help="YAML file, see `mdps settings`.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="One value, e.g. filter.particles_min=500.")
-    ] = None,
-    heading: Annotated[
-        str | None, typer.Option(help="unknown, or degrees counter-clockwise from east.")
-    ] = None,
+    file: SettingsOption = None,
+    assignments: SetOption = None,
+    heading: HeadingOption = None,
 ) -> None:
     """Write a run as a page with a slider, or as a recording for a viewer.
 
@@ -59,7 +55,6 @@ def report(
         mdps report answers.jsonl --map city.osm.pbf --drive bag --html report.html
     """
     from mdps_ros.cli.looks import VIEW_PERIOD_S, looks_of, page_looks
-    from mdps_ros.cli.options import read_settings
     from mdps_ros.cli.show import NoteCounter
     from mdps_ros.evaluation import html_report, results, view_bag
     from mdps_ros.evaluation.report import row_of

@@ -7,17 +7,15 @@ from typing import Annotated
 
 import typer
 
+from mdps_ros.cli.options import SetOption, SettingsOption, read_settings
+
 
 def settings(
     out: Annotated[
         Path | None, typer.Option(help="File to write instead of printing, e.g. config/node.yaml.")
     ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--settings", help="YAML file whose values are taken.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="One value, e.g. filter.particles_min=500.")
-    ] = None,
+    file: SettingsOption = None,
+    assignments: SetOption = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Tables for people, as docs/parameters.md.")
     ] = False,
@@ -29,7 +27,6 @@ def settings(
         mdps settings --set depth.enabled=false --out mine.yaml
         mdps settings --markdown --out docs/parameters.md
     """
-    from mdps_ros.cli.options import read_settings
     from mdps_ros.settings import SettingsError
     from mdps_ros.settings_file import to_markdown, to_ros_yaml
 
