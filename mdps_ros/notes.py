@@ -38,6 +38,7 @@ class Code(Enum):
     CAMERA_SILENT = "camera_silent"
     MODEL_SKIPPED = "model_skipped"
     SMOOTHING = "smoothing"
+    EVENT_RECORD = "event_record"
     DEVICE = "device"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -11,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdps_ros.maps import Map
+from mdps_ros.runtime.aside import Aside
 from mdps_ros.runtime.events import DepthImageEvent, ImageEvent
 from mdps_ros.runtime.outputs import PoseEstimate
 from mdps_ros.runtime.overlay import Scene, draw_overlay
@@ -69,28 +68,16 @@ class OverlayPainter:
         self._scene: Scene | None = None  # made by the thread that draws, when it first does
         self._wanted = wanted
         self._deliver = deliver
-        self._failed = failed
         self._images: OrderedDict[int, ImageEvent] = OrderedDict()
-        self._order: tuple[ImageEvent, PoseEstimate] | None = None
-        self._wake = threading.Condition()
-        self._running = False
-        self._next_s = 0.0
-        self._thread: threading.Thread | None = None
+        self._aside = Aside("overlay", failed, PERIOD_S)
 
     def start(self) -> None:
         """Begin to work."""
-        self._running = True
-        self._thread = threading.Thread(target=self._work, name="overlay", daemon=True)
-        self._thread.start()
+        self._aside.start()
 
     def stop(self) -> None:
         """Finish what is being drawn and stop; safe to repeat."""
-        with self._wake:
-            self._running, self._order = False, None
-            self._wake.notify()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._aside.stop()
         self._images.clear()
 
     def saw(self, image: ImageEvent) -> None:
@@ -105,26 +92,9 @@ class OverlayPainter:
     def estimated(self, estimate: PoseEstimate) -> None:
         """An estimate was made; draw its image, if it has one and there is time."""
         image = self._images.pop(estimate.stamp_ns, None)
-        if image is None or time.monotonic() < self._next_s:
-            return
-        with self._wake:
-            if self._running and self._order is None:
-                self._next_s = time.monotonic() + PERIOD_S
-                self._order = (image, estimate)
-                self._wake.notify()
+        if image is not None:
+            self._aside.offer(lambda: self._draw(image, estimate))
 
-    def _work(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._order is not None or not self._running)
-                if self._order is None:
-                    return
-                image, estimate = self._order
-            try:
-                self._scene = self._scene or Scene(self._map)
-                self._deliver(image.stamp_ns, overlay_of(image, estimate, self._scene))
-            except Exception as error:
-                self._failed(error)
-                return
-            with self._wake:
-                self._order = None
+    def _draw(self, image: ImageEvent, estimate: PoseEstimate) -> None:
+        self._scene = self._scene or Scene(self._map)
+        self._deliver(image.stamp_ns, overlay_of(image, estimate, self._scene))

@@ -79,3 +79,12 @@ class NodeSettings:
     state_period: float = setting(
         10.0, "Pause between two savings.", unit="s", low=0.1, high=3600.0
     )
+    event_dir: str = setting(
+        "",
+        "Write a folder here when the vehicle gets lost or its pose jumps, with pictures and all "
+        "numbers of the last seconds; empty: none.",
+    )
+    event_seconds: float = setting(
+        20.0, "How much of the past such a folder holds.", unit="s", low=1.0, high=600.0
+    )
+    event_count: int = setting(20, "Folders that are kept; the oldest goes.", low=1, high=10_000)
