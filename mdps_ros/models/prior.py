@@ -12,11 +12,14 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mdps_ros.core import se2
 from mdps_ros.core.mapdata import RoadNetwork
 
 LANE_SD = 1.2  # m about the expected lane: KITTI 08 has 1.1 (one-way) to 1.3 (two-way)
 HEADING_SD = 0.08  # rad about the road: KITTI 01, 08 have 0.75 quantiles of 1.5 and 2.5 degrees
 FLOOR_SPACING = 4.0
+GUESS_SPACING = (1.0, 1.0, 0.1)  # m, m, rad
+GUESS_MOST = 100_000
 TURNING_SHARE = 0.25  # of the starts: turning or pulling out, with any lane position
 TURNING_SD = 0.5  # rad
 TURNING_LANE_SD = 2.5  # m
@@ -50,6 +53,17 @@ class FreePrior(NamedTuple):
 MapPrior = RoadPrior | FreePrior
 
 
+class MovedPrior(NamedTuple):
+    """A wide Gaussian about a pose, of which every draw has moved on.
+
+    `moved` (3,) m, m, rad is the motion in the frame of each pose; unlike a Gaussian about the
+    moved mean this holds for any spread of the heading.
+    """
+
+    guess: PosePrior
+    moved: NDArray[np.float64]
+
+
 class RegionPrior(NamedTuple):
     """A part of the map, and with a probability of `elsewhere` any place of it."""
 
@@ -58,7 +72,7 @@ class RegionPrior(NamedTuple):
     elsewhere: float
 
 
-Prior = PosePrior | MapPrior | RegionPrior
+Prior = PosePrior | MovedPrior | MapPrior | RegionPrior
 
 
 def sample_prior(
@@ -67,6 +81,9 @@ def sample_prior(
     """Draw poses x m, y m, yaw rad in float32, on the generator's device."""
     if isinstance(prior, PosePrior):
         return _sample_pose(prior, batch, count, generator)
+    if isinstance(prior, MovedPrior):
+        drawn = _sample_pose(prior.guess, batch, count, generator)
+        return se2.compose(drawn, torch.from_numpy(prior.moved).to(drawn))
     if isinstance(prior, RegionPrior):
         away = round(prior.elsewhere * count)
         inside = sample_prior(prior.inside, batch, count - away, generator)
@@ -105,8 +122,13 @@ def start_count(prior: Prior, spacing: float) -> int:
 
     One on every `spacing` metres of road and direction; on a floor, eight headings on every
     square of FLOOR_SPACING x `spacing`, which is coarser because walls tell more than roads do.
-    A region is sampled so; the rest of the map as far as its probability goes.
+    A region is sampled so; the rest of the map as far as its probability goes. A wide guess gets
+    one on every GUESS_SPACING of the six standard deviations that it spans, up to GUESS_MOST.
     """
+    if isinstance(prior, MovedPrior):
+        spread = np.sqrt(np.clip(np.diagonal(prior.guess.covariance), 0.0, None))
+        spans = np.minimum(6.0 * spread, (math.inf, math.inf, math.tau))
+        return math.ceil(min(float(np.maximum(spans / GUESS_SPACING, 1.0).prod()), GUESS_MOST))
     if isinstance(prior, RegionPrior):
         return math.ceil(start_count(prior.inside, spacing) / (1.0 - prior.elsewhere))
     if isinstance(prior, RoadPrior):

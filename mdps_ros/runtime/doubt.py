@@ -23,7 +23,7 @@ from torch import Tensor
 
 from mdps_ros.core.types import Belief
 from mdps_ros.models.map_error import on_map
-from mdps_ros.runtime.cameras import Look
+from mdps_ros.runtime.cameras import Look, PoseScore
 from mdps_ros.runtime.smoother_frames import thinned
 
 POSES = 64  # of the belief that an image is asked at, and of the moved ones
@@ -55,15 +55,33 @@ class Doubt:
             belief: over `VehicleState`, one batch row, when the image was taken.
             share: how much of an independent look it is.
         """
-        few = thinned(belief, POSES)
-        here = few.state.pose if look.on_earth else on_map(few.state)
-        score = look.log_likelihood(torch.cat((here, moved_off(here)), 1))
-        if score is None:  # more map than the model holds: it was not used for the claim either
-            return
-        count = here.shape[1]
-        claim = torch.logsumexp(few.log_weights + score[:, :count], 1)
-        elsewhere = torch.logsumexp(score[:, count:], 1) - math.log(count)
-        self._against = max(0.0, self._against + share * float(elsewhere - claim))
+        found = evidence_against(look.log_likelihood, belief, POSES, look.on_earth)
+        if found is not None:  # else it was not used for the claim either
+            self._against = max(0.0, self._against + share * found)
+
+
+def evidence_against(
+    score: PoseScore, belief: Belief, count: int, on_earth: bool = False
+) -> float | None:
+    """How much more likely a measurement is at places around a belief than at the belief, nats.
+
+    Args:
+        score: log-likelihood of poses.
+        belief: over `VehicleState`, one batch row.
+        count: poses of it that are asked, and as many of the others.
+        on_earth: whether poses are scored on Earth, not as the map draws them.
+
+    Returns:
+        The logarithm of the ratio; None where the cloud covers more map than the model holds.
+    """
+    few = thinned(belief, count)
+    here = few.state.pose if on_earth else on_map(few.state)
+    scores = score(torch.cat((here, moved_off(here)), 1))
+    if scores is None:
+        return None
+    asked = here.shape[1]
+    claim = torch.logsumexp(few.log_weights + scores[:, :asked], 1)
+    return float(torch.logsumexp(scores[:, asked:], 1) - math.log(asked) - claim)
 
 
 def moved_off(poses: Float[Tensor, "1 N 3"]) -> Float[Tensor, "1 N 3"]:

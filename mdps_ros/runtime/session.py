@@ -35,6 +35,7 @@ from mdps_ros.runtime.localizer import Localizer
 from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.outputs import Output
 from mdps_ros.runtime.places import Places
+from mdps_ros.runtime.recent import Seen
 from mdps_ros.runtime.resuming import goes_on
 from mdps_ros.runtime.silence import CameraSilence
 from mdps_ros.runtime.smoother import Smoother
@@ -92,6 +93,11 @@ class Session:
     def takes_images(self) -> bool:
         """Whether images of some kind are used."""
         return self._cameras.any
+
+    @property
+    def recent(self) -> tuple[Seen, ...]:
+        """What was seen last along the present odometry, the oldest first; a value."""
+        return self._updates.recent.updates
 
     def take_smoother(self) -> Smoother | None:
         """Leave smoothing to the caller, who sets `watch`; None where `smoother.enabled` is off."""
@@ -261,6 +267,7 @@ class Session:
         self._places.clear()
         self._silence.forget()
         self._travel.forget()
+        self._updates.recent.forget()
         self._localizer.start(self._localizer.global_prior(self._heading))
         self._updates.claims.begin()
         text = "odometry stamps went back; buffers cleared, started over the whole map"

@@ -14,6 +14,7 @@ from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.outputs import Output, State
 from mdps_ros.runtime.places import Places
+from mdps_ros.runtime.recent import Recent, Seen
 from mdps_ros.runtime.smoother import Smoother
 from mdps_ros.runtime.smoother_frames import FilterFrame
 from mdps_ros.runtime.travel import Travel
@@ -26,6 +27,7 @@ class Updates:
     Attributes:
         travel: how far it has come.
         claims: what is claimed of it.
+        recent: what was seen last, whatever the belief.
         watch: called with what every update leaves for smoothers, and with None where the filter
             begins anew; None where nobody wants to know.
         smoother: smooths in line; None where nobody does.
@@ -50,6 +52,7 @@ class Updates:
         """
         self.travel = Travel()
         self.claims = Claims(settings)
+        self.recent = Recent()
         self.watch: Callable[[FilterFrame | None], None] | None = None
         self.smoother: Smoother | None = None
         self._elsewhere = settings.recovery.elsewhere
@@ -98,6 +101,7 @@ class Updates:
         share = look.share(travelled) if look else 0.0
         names = self._localizer.advance(motion, look, share)
         self.travel.last = now
+        self.recent.add(Seen(now, look, share))
         if look is not None and look.name in names:
             self.claims.look(look, self._localizer.belief, share)
         elif look is not None:
