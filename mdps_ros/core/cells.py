@@ -6,6 +6,7 @@ Cells are hashed into a table, so a city costs no more memory than a street.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,9 +38,20 @@ class PoseGrid:
 
     def slots(self, poses: Float[Tensor, "*B N 3"], table: int) -> Int[Tensor, "*B N"]:
         """Slot in [0, table) of each pose's cell. `table` is a power of two; cells may collide."""
-        column = torch.floor(poses[..., 0] / self.cell_m + self.shift[0]).long()
-        row = torch.floor(poses[..., 1] / self.cell_m + self.shift[1]).long()
-        turn = poses[..., 2] * (self.yaw_cells / (2.0 * math.pi)) + self.shift[2]
+        return self._slots(poses, self.shift, table)
+
+    def shifted_slots(
+        self, poses: Float[Tensor, "N 3"], table: int, shifts: Float[Tensor, "G 3"]
+    ) -> Int[Tensor, "G N"]:
+        """The same for several grids, shifted each in its own way instead of by `shift`."""
+        return self._slots(poses, shifts.unsqueeze(-1).unbind(1), table)
+
+    def _slots(
+        self, poses: Tensor, shift: Sequence[float] | Sequence[Tensor], table: int
+    ) -> Tensor:
+        column = torch.floor(poses[..., 0] / self.cell_m + shift[0]).long()
+        row = torch.floor(poses[..., 1] / self.cell_m + shift[1]).long()
+        turn = poses[..., 2] * (self.yaw_cells / (2.0 * math.pi)) + shift[2]
         sector = torch.floor(turn).long().remainder_(self.yaw_cells)
         key = column * _HASH[0] ^ row * _HASH[1] ^ sector * _HASH[2]
         key ^= key >> 15

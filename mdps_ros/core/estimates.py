@@ -85,18 +85,15 @@ def _row_modes(
 ) -> Modes:
     """Modes of one batch row, without the batch axis."""
     table = min(table_size(len(poses)), _MAXIMUM_TABLE)
-    slots = torch.stack(
-        [
-            PoseGrid(2.0 * radius_m, 2.0 * radius_yaw, shift).slots(poses, table) + grid * table
-            for grid, shift in enumerate(_SHIFTS)
-        ]
-    )
+    grid = PoseGrid(2.0 * radius_m, 2.0 * radius_yaw)
+    slots = grid.shifted_slots(poses, table, poses.new_tensor(_SHIFTS))
+    slots += table * torch.arange(len(_SHIFTS), device=slots.device)[:, None]
     mass = weights.new_zeros(len(_SHIFTS) * table)
     mass.index_add_(0, slots.reshape(-1), weights.repeat(len(_SHIFTS)))
     columns = poses.T.contiguous()
     left = weights.clone()
-    found = []
-    for _ in range(count):
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    while len(found) < count:
         heaviest = _heaviest(mass, slots, left, table)
         if heaviest is None:
             break
@@ -106,6 +103,8 @@ def _row_modes(
         index, offset = _members(columns, centre, radius_m, radius_yaw)
         taken = left[index]
         found.append(_describe(centre, offset, taken))
+        if len(found) == count:  # nobody looks at what is left
+            break
         mass.index_add_(0, slots[:, index].reshape(-1), taken.neg().repeat(len(_SHIFTS)))
         left[index] = 0.0
         if 2 * len(index) > len(left):  # so that all shrinking together costs O(N)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 # exp() of anything smaller is below 2e-35 of the largest term, and MKL's exp is 13 times slower
 # where it underflows.
-_LOWEST_EXPONENT = -80.0
+LOWEST_EXPONENT = -80.0
 
 
 def by_differences(
@@ -28,5 +28,5 @@ def log_sum(exponent: Float[Tensor, "B M N"]) -> Float[Tensor, "B M"]:
     """Log-sum-exp over N without exponents that underflow."""
     top = exponent.detach().amax(dim=-1, keepdim=True)
     top = top.masked_fill(torch.isneginf(top), 0.0)
-    total = (exponent - top).clamp_(min=_LOWEST_EXPONENT).exp_().sum(-1)
+    total = (exponent - top).clamp_(min=LOWEST_EXPONENT).exp_().sum(-1)
     return total.log() + top.squeeze(-1)

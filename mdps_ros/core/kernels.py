@@ -128,14 +128,13 @@ class ProductKernel:
 
     def log_peak(self) -> Float[Tensor, "*B"]:
         """Log-density at zero difference."""
-        zero = torch.zeros_like(self.bandwidth[..., 0])
-        total = zero
+        total = torch.zeros_like(self.bandwidth[..., 0]) - 0.5 * _LOG_2PI * len(self.circular)
         for dimension, circular in enumerate(self.circular):
             width = self.bandwidth[..., dimension]
             if circular:
-                total = total + von_mises_log_prob(zero, concentration(width))
+                total = total - torch.special.i0e(concentration(width)).log() - 0.5 * _LOG_2PI
             else:
-                total = total + gaussian_log_prob(zero, width)
+                total = total - width.log()
         return total
 
     def log_prob(

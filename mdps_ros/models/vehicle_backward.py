@@ -48,39 +48,24 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mdps_ros.core import mixture
-from mdps_ros.core.kalman import tria
 from mdps_ros.core.resampling import stratified
 from mdps_ros.core.se2 import rotate
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import MixtureBelief
-from mdps_ros.models import map_error, motion
+from mdps_ros.models import motion
+from mdps_ros.models.backward_law import (
+    LEAST_SD,
+    SCALE_BIAS,
+    SIZE,
+    WANDER,
+    LinearPrior,
+    backward_law,
+)
 from mdps_ros.models.motion import Control
 from mdps_ros.settings import MapErrorSettings, MotionSettings
 
 PoseScore: TypeAlias = "Callable[[Float[Tensor, 'B N 3']], Float[Tensor, 'B N'] | None]"
 """Poses on the map -> log-likelihood up to a constant; None where it cannot say."""
-
-# A quantity that does not vary still needs a variance that can be inverted: m or pure numbers.
-LEAST_SD = 1e-6
-SCALE_BIAS = slice(0, 2)
-WANDER = 3
-OFFSET = slice(4, 6)
-SLOPE = slice(6, 8)
-TURN = 7  # the slope across the heading is the map's turn
-SIZE = 8
-
-
-class LinearPrior(NamedTuple):
-    """gamma, the artificial prior of l at one time: independent components.
-
-    Attributes:
-        mean: (B, 8) of (scale error, yaw-rate bias rad/s, slip m/s, scale wander, offset m, m,
-            slope, slope).
-        sd: (B, 2, 8) for each quality of odometry.
-    """
-
-    mean: Float[Tensor, "B 8"]
-    sd: Float[Tensor, "B 2 8"]
 
 
 class BackwardState(NamedTuple):
@@ -169,21 +154,22 @@ class BackwardVehicleModel:
         del dt_s
         quality = motion.redraw_quality(state.quality, control, self.motion, generator)
         state, pose = _changed(state, quality), state.pose
-        gamma, joint = self._step(state, control)
+        gamma = self._earlier(state.prior, control)
+        factor = state.factor.double()
+        law = backward_law(gamma, state.prior, factor, control, self.motion, self.map_error)
         noise = torch.randn(pose.shape, generator=generator, device=pose.device, dtype=pose.dtype)
-        drawn = motion.by_quality(joint[..., :3].to(pose), noise, quality)  # (B, N, 11)
-        linear = self._kept_mean(state, control, gamma)
-        own, later = (part.to(pose) for part in _said(control))
-        error = linear @ own.mT + _turned(state.linear, control) @ later.mT + drawn[..., :3]
+        drawn = motion.by_quality(law.factor[..., :3].to(pose), noise, quality)  # (B, N, 11)
+        mean = torch.baddbmm(law.shift[:, None].to(pose), state.linear, law.move.mT.to(pose))
+        error, linear = torch.split(mean + drawn, [3, SIZE], -1)
         increment = control.increment.to(pose)[:, None, :] + error
         yaw = pose[..., 2] - increment[..., 2]
         position = pose[..., :2] - rotate(yaw, increment[..., :2])
         return BackwardState(
             pose=torch.cat((position, yaw.unsqueeze(-1)), -1),
-            linear=_rotated(linear + drawn[..., 3:], error[..., 2]),
+            linear=_rotated(linear, error[..., 2]),
             quality=quality,
             log_start=state.log_start,
-            factor=joint[..., 3:, 3:].to(pose),
+            factor=law.factor[..., 3:, 3:].to(pose),
             prior=gamma,
         )
 
@@ -225,69 +211,6 @@ class BackwardVehicleModel:
             raise ValueError("the walk backwards is longer than its horizon; start it with more")
         return gamma._replace(sd=torch.cat((left, variance[..., 2:]), -1).sqrt())
 
-    def _step(
-        self, state: BackwardState, control: Control
-    ) -> tuple[LinearPrior, Float[Tensor, "B 2 11 11"]]:
-        """The prior at t, and the lower factor of the covariance of (g, l) given the future."""
-        gamma = self._earlier(state.prior, control)
-        gain, noise = self._reversed(gamma, state.prior, control)
-        own, later = (part[:, None] for part in _said(control))
-        factor = torch.stack(
-            [_turned(part.mT, control).mT for part in state.factor.double().unbind(1)], 1
-        )
-        array = factor.new_zeros(*factor.shape[:2], 3 + SIZE, 2 * SIZE + 3)
-        array[..., :3, :SIZE] = (own @ gain + later) @ factor
-        array[..., :3, SIZE : 2 * SIZE] = own @ noise
-        array[..., :3, 2 * SIZE :] = torch.diag_embed(motion.pose_noise(control, self.motion))[
-            :, None
-        ]
-        array[..., 3:, :SIZE] = gain @ factor
-        array[..., 3:, SIZE : 2 * SIZE] = noise
-        return gamma, tria(array)
-
-    def _reversed(
-        self, gamma: LinearPrior, later: LinearPrior, control: Control
-    ) -> tuple[Float[Tensor, "B 2 8 8"], Float[Tensor, "B 2 8 8"]]:
-        """G, and the lower factor of Cov v, in l = mu + G (l' - mu) + v."""
-        kept = motion.decay(control, self.motion)[:, None, :]
-        sd, ratio = gamma.sd[..., :4], (gamma.sd / later.sd)[..., :4].square()
-        gain, noise = torch.zeros(2, *gamma.sd.shape, SIZE, dtype=kept.dtype, device=kept.device)
-        gain[..., :4, :4] = torch.diag_embed(kept * ratio)
-        rest = (1.0 - kept.square() * ratio).clamp_min(0.0).sqrt()
-        noise[..., :4, :4] = torch.diag_embed(sd * rest)
-        if self.map_error.sd == 0.0:
-            noise[..., 4:, 4:] = torch.diag_embed(gamma.sd[..., 4:])
-            return gain, noise
-        # a stationary process read backwards is itself with the slope's sign turned
-        turn = kept.new_tensor([1.0, -1.0])
-        forwards, root = map_error.transition(control.distance, self.map_error)
-        for axis in (0, 1):
-            block = (..., slice(4 + axis, SIZE, 2), slice(4 + axis, SIZE, 2))
-            gain[block] = (turn[:, None] * forwards * turn)[:, None]
-            noise[block] = (turn[:, None] * root * turn)[:, None]
-        return gain, noise
-
-    def _kept_mean(
-        self, state: BackwardState, control: Control, gamma: LinearPrior
-    ) -> Float[Tensor, "B N 8"]:
-        """E[l | future] = mu + G (l' - mu), in the axes that odometry gives for the start."""
-        gain, _ = self._reversed(gamma, state.prior, control)
-        # what G depends on the quality by, its wander, is the same ratio for both
-        mean = gamma.mean.to(state.pose)[:, None, :]
-        return mean + (_turned(state.linear, control) - mean) @ gain[:, 0].to(state.pose).mT
-
-
-def _said(control: Control) -> tuple[Float[Tensor, "B 3 8"], Float[Tensor, "B 3 8"]]:
-    """D and D': what l and the later l', in the start's axes, do to g."""
-    own = torch.nn.functional.pad(motion.coupling(control), (0, SIZE - 4))
-    later = torch.zeros_like(own)
-    eye = torch.eye(2, dtype=own.dtype, device=own.device)
-    own[:, :2, OFFSET], later[:, :2, OFFSET] = -eye, eye
-    forward, left, yaw = control.increment.to(own).unbind(-1)
-    own[:, 0, TURN], own[:, 1, TURN], own[:, 2, TURN] = left, -forward, -1.0
-    later[:, 2, SLOPE] = torch.stack((-yaw.sin(), yaw.cos()), -1)  # across the later heading
-    return own, later
-
 
 def _changed(state: BackwardState, quality: Int[Tensor, "B N"]) -> BackwardState:
     """Particles that think anew of the odometry's quality forget how far its scale wandered.
@@ -300,12 +223,7 @@ def _changed(state: BackwardState, quality: Int[Tensor, "B N"]) -> BackwardState
     return state._replace(linear=linear, quality=quality)
 
 
-def _turned(linear: Float[Tensor, "B N 8"], control: Control) -> Float[Tensor, "B N 8"]:
-    """Turn l from the axes at the step's end to those that odometry gives for its start."""
-    return _rotated(linear, control.increment[:, 2:].to(linear).expand(linear.shape[:2]))
-
-
 def _rotated(linear: Float[Tensor, "B N 8"], yaw: Float[Tensor, "B N"]) -> Float[Tensor, "B N 8"]:
     """Turn the offset and the slope in l."""
-    offset, slope = (rotate(yaw, linear[..., part]) for part in (OFFSET, SLOPE))
-    return torch.cat((linear[..., :4], offset, slope), -1)
+    pair = linear[..., 4:].reshape(*yaw.shape, 2, 2)  # offset, slope
+    return torch.cat((linear[..., :4], rotate(yaw.unsqueeze(-1), pair).flatten(-2)), -1)

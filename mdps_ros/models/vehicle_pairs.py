@@ -15,13 +15,15 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from mdps_ros.core.pair_shares import PairTerms
 from mdps_ros.core.se2 import rotate
 from mdps_ros.core.tree import gather_axis
+from mdps_ros.models.backward_law import LEAST_SD, OFFSET, SIZE, SLOPE
 from mdps_ros.models.motion import VehicleState
-from mdps_ros.models.vehicle_backward import LEAST_SD, OFFSET, SIZE, SLOPE, BackwardState
+from mdps_ros.models.vehicle_backward import BackwardState
 from mdps_ros.settings import MapErrorSettings
 
 # The forward filter draws map offsets and slopes; as a density each draw stands for its
@@ -53,27 +55,29 @@ def meet(
 ) -> Pairs:
     """Completes the square in l for all pairs at once."""
     drawn = (rotate(-yaw, leaf.double()) for leaf in (ahead.map_offset, ahead.map_slope))
-    first = torch.cat((ahead.calibration.double(), *drawn), -1)
+    first, second = torch.cat((ahead.calibration.double(), *drawn), -1), behind.linear.double()
     P = _covariance(ahead.factor.double(), error)
-    S = behind.factor.double() @ behind.factor.double().mT
-    mean, variance = behind.prior.mean[:, None, :], behind.prior.sd.square()
-    P_inverse, S_inverse = torch.linalg.inv(P), torch.linalg.inv(S)
+    factor = behind.factor.double()
+    S, variance = factor @ factor.mT, behind.prior.sd.square()
+    P_inverse, S_inverse = torch.linalg.inv(torch.stack((P, S)))
     future = S_inverse - torch.diag_embed(1.0 / variance)  # what it says, without gamma
     joint = torch.linalg.inv(P_inverse + future)
-    second = behind.linear.double()
-    shift = by_quality(S_inverse, second, behind.quality) - mean / _of(variance, behind.quality)
-    own = second * by_quality(S_inverse, second, behind.quality)
-    prior = mean.square() / _of(variance, behind.quality)
-    log_size = 0.5 * (variance.log().sum(-1) - torch.linalg.slogdet(S)[1])
-    eye = torch.eye(SIZE, dtype=P.dtype, device=P.device)
-    log_width = -0.5 * torch.linalg.slogdet(eye + P @ future)[1]
-    backward_mean = by_quality(joint, shift, behind.quality)
-    log_second = 0.5 * ((prior - own + shift * backward_mean).sum(-1))
-    weighed = by_quality(P_inverse, first, ahead.quality)
-    forward_mean = by_quality(joint, weighed, ahead.quality)
+    # of a forward particle: what it gives to the sum of information vectors, and to their mean
+    maps = torch.cat((P_inverse, joint @ P_inverse), -2)
+    weighed, forward_mean = by_quality(maps, first, ahead.quality).chunk(2, -1)
     log_first = 0.5 * (weighed * (forward_mean - first)).sum(-1)
+    slope = behind.prior.mean[:, None, :] / variance
+    maps = torch.cat((S_inverse, joint @ S_inverse), -2)
+    offset = torch.cat((slope, (joint @ slope.unsqueeze(-1)).squeeze(-1)), -1)
+    shift, backward_mean = by_quality(maps, second, behind.quality, -offset).chunk(2, -1)
+    eye = torch.eye(SIZE, dtype=P.dtype, device=P.device)
+    # logarithms of determinants: of gamma, of S and of what P adds
+    size = torch.linalg.slogdet(torch.stack((S, eye + P @ future)))[1].sum(0)
+    constant = variance.log().sum(-1) - size + (behind.prior.mean[:, None] * slope).sum(-1)
+    given = gather_axis(slope, behind.quality)
+    square = (shift * backward_mean - second * (shift + given)).sum(-1)
     return Pairs(
-        (log_first, log_second + _of((log_size + log_width).unsqueeze(-1), behind.quality)[..., 0]),
+        (log_first, 0.5 * (square + gather_axis(constant, behind.quality))),
         forward_mean,
         backward_mean,
         shift,
@@ -94,45 +98,47 @@ def _covariance(
     return whole + torch.diag_embed(least)
 
 
-def _of(values: Float[Tensor, "B 2 K"], quality: Int[Tensor, "B N"]) -> Float[Tensor, "B N K"]:
-    """The row of each particle's quality."""
-    return gather_axis(values, quality)
-
-
 def by_quality(
-    matrix: Float[Tensor, "B 2 8 8"], vector: Float[Tensor, "B N 8"], quality: Int[Tensor, "B N"]
-) -> Float[Tensor, "B N 8"]:
-    """Each particle's vector through the matrix of its quality."""
-    good, weak = vector @ matrix[:, 0].mT, vector @ matrix[:, 1].mT
+    matrix: Float[Tensor, "B 2 K 8"],
+    vector: Float[Tensor, "B N 8"],
+    quality: Int[Tensor, "B N"],
+    offset: Float[Tensor, "B 2 K"] | None = None,
+) -> Float[Tensor, "B N K"]:
+    """Each particle's vector through the matrix of its quality, plus the offset."""
+    both = vector @ matrix.flatten(1, 2).mT
+    if offset is not None:
+        both = both + offset.flatten(1, 2).unsqueeze(1)
+    good, weak = both.chunk(2, -1)
     return torch.where(quality.unsqueeze(-1) == 0, good, weak)
 
 
-def log_overlaps(
+def overlaps(
     pairs: Pairs,
     first: Int[Tensor, "B N"],
     second: Int[Tensor, "B M"],
     weak_share: float,
-) -> Float[Tensor, "B N M"]:
+) -> PairTerms:
     """Log G_ij; -inf where the two believe in different odometers."""
     gamma = torch.where(second == 0, 1.0 - weak_share, weak_share).to(pairs.shift)
-    own = (pairs.log_own[0], pairs.log_own[1] - gamma.log())
-    total = pair_sums(pairs.forward_mean, pairs.shift, *own)
-    unlike: Bool[Tensor, "B N M"] = first.unsqueeze(-1) != second.unsqueeze(1)
-    return total.masked_fill_(unlike, -math.inf)
+    own = _of_label(pairs.log_own[1] - gamma.log(), second)
+    return PairTerms(pairs.forward_mean, pairs.shift, pairs.log_own[0], own, first)
 
 
-def pair_sums(
-    first: Float[Tensor, "B N K"],
-    second: Float[Tensor, "B M K"],
-    of_first: Float[Tensor, "B N"],
-    of_second: Float[Tensor, "B M"],
-) -> Float[Tensor, "B N M"]:
-    """Products of all pairs plus a number of each partner, in one pass over the matrix."""
-    one = torch.ones_like(of_first)
-    left = torch.cat((first, of_first.unsqueeze(-1), one.unsqueeze(-1)), -1)
-    one = torch.ones_like(of_second)
-    right = torch.cat((second, one.unsqueeze(-1), of_second.unsqueeze(-1)), -1)
-    return left @ right.mT
+def partners(
+    pairs: Pairs, first: Int[Tensor, "B N"], second: Int[Tensor, "B M"], j: Int[Tensor, "B P"]
+) -> PairTerms:
+    """Log G_ij of all i, but for a number of each j, where rows are given by their j."""
+    shift = gather_axis(pairs.shift, j)
+    own = _of_label(pairs.log_own[0], first)
+    return PairTerms(
+        shift, pairs.forward_mean, torch.zeros_like(shift[..., 0]), own, gather_axis(second, j)
+    )
+
+
+def _of_label(values: Float[Tensor, "B N"], quality: Int[Tensor, "B N"]) -> Float[Tensor, "B 2 N"]:
+    """The values of each quality's particles; -inf for the others."""
+    labels = torch.arange(2, device=quality.device)[:, None]
+    return values.unsqueeze(1).masked_fill(quality.unsqueeze(1) != labels, -math.inf)
 
 
 def draw_linear(

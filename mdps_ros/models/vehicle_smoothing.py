@@ -33,20 +33,23 @@ from torch import Tensor
 
 from mdps_ros.core import mixture
 from mdps_ros.core.kernels import ProductKernel
+from mdps_ros.core.pair_shares import (
+    PairTerms,
+    all_shares,
+    kernel_terms,
+    log_sums,
+    log_tops,
+    shares,
+)
 from mdps_ros.core.resampling import stratified
 from mdps_ros.core.se2 import rotate
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import Belief, MixtureBelief
 from mdps_ros.core.weights import normalise
+from mdps_ros.models.backward_law import OFFSET, TURN
 from mdps_ros.models.map_error import on_map
-from mdps_ros.models.vehicle_backward import OFFSET, TURN, PoseScore
-from mdps_ros.models.vehicle_pairs import (
-    by_quality,
-    draw_linear,
-    log_overlaps,
-    meet,
-    pair_sums,
-)
+from mdps_ros.models.vehicle_backward import PoseScore
+from mdps_ros.models.vehicle_pairs import by_quality, draw_linear, meet, overlaps, partners
 from mdps_ros.settings import MapErrorSettings
 
 # Points are first drawn this many times over and thinned by what was measured at their time, so
@@ -59,7 +62,8 @@ class SmoothedVehicle(NamedTuple):
 
     Attributes:
         pose: (B, M, 3) x m, y m, yaw rad on Earth.
-        calibration: (B, M, 4) scale error, yaw-rate bias rad/s, slip m/s, scale wander.
+        calibration: (B, M, 4) scale error, yaw-rate bias rad/s, slip m/s, scale wander; None where
+            nobody asked for it.
         map_offset: (B, M, 2) m east and north.
         log_weights: (B, M) normalised.
         log_overlap: (B,) log of how much the future makes of what the past and the measurement
@@ -67,7 +71,7 @@ class SmoothedVehicle(NamedTuple):
     """
 
     pose: Float[Tensor, "B M 3"]
-    calibration: Float[Tensor, "B M 4"]
+    calibration: Float[Tensor, "B M 4"] | None
     map_offset: Float[Tensor, "B M 2"]
     log_weights: Float[Tensor, "B M"]
     log_overlap: Float[Tensor, " B"]
@@ -79,7 +83,7 @@ def reweigh(
     kernel: ProductKernel,
     map_error: MapErrorSettings,
     weak_share: float,
-    generator: torch.Generator,
+    generator: torch.Generator | None,
 ) -> SmoothedVehicle:
     """The smoothed belief by the particles of the forward filter.
 
@@ -89,10 +93,10 @@ def reweigh(
         kernel: of the backward poses.
         map_error: the forward filter's.
         weak_share: gamma of the weaker quality.
-        generator: on the particles' device.
+        generator: for calibrations, on the particles' device; without one none are drawn.
 
     Returns:
-        The poses and offsets of `filtered` with new weights; calibrations are drawn.
+        The poses and offsets of `filtered` with new weights.
 
     Raises:
         weights.DegenerateWeightsError: the two filters have no place in common.
@@ -100,23 +104,21 @@ def reweigh(
     ahead, behind = filtered.state, backward.state
     mapped = on_map(ahead).double()
     pairs = meet(ahead, mapped[..., 2], behind, map_error)
-    log_pair = log_overlaps(pairs, ahead.quality, behind.quality, weak_share)
-    future = MixtureBelief(
-        behind.pose.double(), (backward.log_weights - behind.log_start).double(), kernel
-    )
-    joint, log_future = _scaled(log_pair + _log_kernels(mapped, future))
-    log_future = log_future + joint.double().sum(-1).log()
-    log_weights, log_overlap = normalise(filtered.log_weights.double() + log_future)
-    j = _choose(joint, generator)
-    i = torch.arange(joint.shape[1], device=joint.device).expand_as(j)
-    state = draw_linear(pairs, i, j, behind.quality, generator)
-    like = ahead.pose
+    terms = overlaps(pairs, ahead.quality, behind.quality, weak_share)
+    future = MixtureBelief(behind.pose, backward.log_weights - behind.log_start, kernel)
+    log_future, chosen = list[Tensor](), list[Tensor]()
+    for part in shares(terms.joined(kernel_terms(mapped, future))):
+        log_future.append(part.values.sum(-1).double().log() + part.log_top)
+        if generator is not None:
+            chosen.append(_choose(part.values, generator))
+    log_weights, log_overlap = normalise(filtered.log_weights.double() + torch.cat(log_future, 1))
+    calibration, like = None, ahead.pose
+    if generator is not None:
+        j = torch.cat(chosen, 1)
+        i = torch.arange(j.shape[1], device=j.device).expand_as(j)
+        calibration = draw_linear(pairs, i, j, behind.quality, generator)[..., :4].to(like)
     return SmoothedVehicle(
-        like,
-        state[..., :4].to(like),
-        ahead.map_offset,
-        log_weights.to(like),
-        log_overlap.to(like),
+        like, calibration, ahead.map_offset, log_weights.to(like), log_overlap.to(like)
     )
 
 
@@ -149,28 +151,26 @@ def combine(
         weights.DegenerateWeightsError: the two filters have no place in common.
     """
     ahead, behind = forward.state, backward.state
-    mapped = on_map(ahead).double()
+    mapped = on_map(ahead)
     mixtures = (
-        MixtureBelief(mapped, forward.log_weights.double(), kernel),
-        MixtureBelief(behind.pose.double(), backward.log_weights.double(), kernel),
+        MixtureBelief(mapped, forward.log_weights, kernel),
+        MixtureBelief(behind.pose, backward.log_weights, kernel),
     )
-    points = _propose(mixtures, look, count, generator).to(mapped)
-    log_kernels = [_log_kernels(points, m) for m in mixtures]  # (B, P, N), (B, P, M)
-    log_q = torch.logaddexp(*(kernels.logsumexp(-1) for kernels in log_kernels))
-    pairs = meet(ahead, mapped[..., 2], behind, map_error)
-    log_pair = log_overlaps(pairs, ahead.quality, behind.quality, weak_share)
-    log_pair = log_pair - behind.log_start.double()[:, None, :]
-    shares = [_scaled(kernels) for kernels in log_kernels]
-    top = log_pair.amax((1, 2), keepdim=True)
-    pair = (log_pair - top).exp().float()  # the products are most of the work
-    from_past = shares[0][0] @ pair  # (B, P, M)
-    joint = from_past * shares[1][0]
-    log_score = joint.double().sum(-1).log() + shares[0][1] + shares[1][1] + top.squeeze(-1)
+    points = _propose(mixtures, look, count, generator)
+    near = [kernel_terms(points, m) for m in mixtures]
+    log_q = torch.logaddexp(*(log_sums(terms) for terms in near))
+    pairs = meet(ahead, mapped[..., 2].double(), behind, map_error)
+    terms = overlaps(pairs, ahead.quality, behind.quality, weak_share)
+    divided = terms.of_second - behind.log_start.double().unsqueeze(1)
+    terms = terms._replace(of_second=divided)
+    joint, log_top = _joint_shares(near[0], near[1], terms)
+    log_score = joint.double().sum(-1).log() + log_top
     log_weights, log_overlap = normalise(log_score - log_q - math.log(count))
     j = _choose(joint, generator)
-    i = _choose(shares[0][0] * gather_axis(pair.mT, j), generator)
+    of_j = partners(pairs, ahead.quality, behind.quality, j).joined(near[0])
+    i = torch.cat([_choose(part.values, generator) for part in shares(of_j)], 1)
     state = draw_linear(pairs, i, j, behind.quality, generator)
-    pose, offset = _on_earth(points, state)
+    pose, offset = _on_earth(points.double(), state)
     return SmoothedVehicle(
         *(leaf.to(ahead.pose) for leaf in (pose, state[..., :4], offset, log_weights, log_overlap))
     )
@@ -218,33 +218,28 @@ def _propose(
     """Draws from the mean of both mixtures times the likelihood: what is left to weigh is f / q."""
     wanted = count if look is None else OVERSAMPLING * count
     halves = [mixture.sample(m, wanted, stratified, generator)[0] for m in mixtures]
-    points = torch.cat(halves, 1).float()
+    points = torch.cat(halves, 1)
     score = None if look is None else look(points)
     if score is None:
         score = torch.zeros_like(points[..., 0])
     return gather_axis(points, stratified(normalise(score)[0], 2 * count, generator))
 
 
-def _log_kernels(points: Float[Tensor, "B P 3"], belief: MixtureBelief) -> Float[Tensor, "B P N"]:
-    """Log of weight times kernel for every pair."""
-    kernel = belief.kernel
-    centres = kernel.features(belief.poses)
-    origin = centres.mean(1, keepdim=True)
-    features, centres = (part - origin for part in (kernel.features(points), centres))
-    peak = kernel.log_peak().double()[..., None]
-    return pair_sums(
-        features,
-        centres,
-        -0.5 * features.square().sum(-1),
-        belief.log_weights - 0.5 * centres.square().sum(-1) + peak,
-    )
+def _joint_shares(
+    past: PairTerms, future: PairTerms, overlap: PairTerms
+) -> tuple[Float[Tensor, "B P M"], Float[Tensor, "B P"]]:
+    """sum_i w_i K(u - u_i) G_ij times v_j / pi_j K(u - u_j), for all j at each point u.
 
-
-def _scaled(log_values: Float[Tensor, "B P N"]) -> tuple[Tensor, Tensor]:
-    """Values over the largest of each row, and the log of that one (B, P)."""
-    top = log_values.amax(-1)
-    top = torch.where(torch.isneginf(top), 0.0, top)
-    return (log_values - top.unsqueeze(-1)).float().exp_(), top
+    Returns:
+        The terms over a number of each point, and the logarithm of that.
+    """
+    first, second = all_shares(past), all_shares(future)
+    log_top = log_tops(overlap).amax(-1, keepdim=True)
+    from_past = torch.zeros_like(second.values)
+    for part in shares(overlap):  # the products are most of the work
+        weight = (part.log_top - log_top).exp().float()
+        from_past.baddbmm_(first.values[..., part.rows], part.values * weight.unsqueeze(-1))
+    return from_past.mul_(second.values), first.log_top + second.log_top + log_top
 
 
 def _choose(chances: Float[Tensor, "B P N"], generator: torch.Generator) -> Int[Tensor, "B P"]:

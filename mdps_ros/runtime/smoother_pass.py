@@ -15,10 +15,11 @@ from mdps_ros.core import filtering, mixture
 from mdps_ros.core.adaptive import occupied_cells
 from mdps_ros.core.cells import PoseGrid
 from mdps_ros.core.kernels import ProductKernel, pose_kernel
+from mdps_ros.core.pair_shares import kernel_terms, log_tops
 from mdps_ros.core.resampling import EssTriggered, MixtureResampler
 from mdps_ros.core.tempering import bearable_share
 from mdps_ros.core.types import Belief, MixtureBelief, StepInputs
-from mdps_ros.core.weights import DegenerateWeightsError, effective_size, normalise
+from mdps_ros.core.weights import DegenerateWeightsError, effective_size, normalise, uniform
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import calibration_moments
 from mdps_ros.models.vehicle_backward import BackwardStart, BackwardVehicleModel
@@ -227,9 +228,8 @@ def _meet(
         if _wide(frame.predicted, setup):
             return future_alone(belief, frame.score, generator)
         near = _within_reach(frame.filtered, belief, setup)
-        found = reweigh(
-            near, belief, setup.kernel.widened(MESSAGE_WIDTH), setup.map_error, share, generator
-        )
+        message = setup.kernel.widened(MESSAGE_WIDTH)
+        found = reweigh(near, belief, message, setup.map_error, share, None)
         if float(effective_size(found.log_weights)[0]) >= LEAST_SIZE:
             return found
         near = _within_reach(frame.predicted, belief, setup)
@@ -246,10 +246,11 @@ def _within_reach(forward: Belief, backward: Belief, setup: PassSetup) -> Belief
     Raises:
         weights.DegenerateWeightsError: there are none.
     """
-    features = setup.kernel.features(backward.state.pose)
-    origin = features.mean(1, keepdim=True)
-    own = setup.kernel.features(on_map(forward.state)) - origin
-    far = torch.cdist(own, features - origin).amin(-1) > 2.0 * REACH
+    equal = uniform(1, backward.particle_count, backward.log_weights)
+    behind = MixtureBelief(backward.state.pose, equal, setup.kernel)
+    nearest = log_tops(kernel_terms(on_map(forward.state), behind))
+    highest = setup.kernel.log_peak() + equal[0, 0]
+    far = nearest < highest - 0.5 * (2.0 * REACH) ** 2
     log_weights, _ = normalise(forward.log_weights.masked_fill(far, -math.inf))
     count = FORWARD_SHARE * max(setup.particles, backward.particle_count)
     return thinned(Belief(forward.state, log_weights), count)

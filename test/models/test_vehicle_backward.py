@@ -18,13 +18,13 @@ from torch import Tensor
 
 from mdps_ros.core.kernels import pose_kernel
 from mdps_ros.core.types import MixtureBelief
-from mdps_ros.models import motion, vehicle_backward
+from mdps_ros.models import backward_law, motion
+from mdps_ros.models.backward_law import LinearPrior
 from mdps_ros.models.motion import Control
 from mdps_ros.models.vehicle_backward import (
     BackwardStart,
     BackwardState,
     BackwardVehicleModel,
-    LinearPrior,
 )
 from mdps_ros.settings import MapErrorSettings, MotionSettings
 
@@ -275,14 +275,14 @@ def test_an_offset_that_stays_behind_fails() -> None:
 
 def test_a_slope_that_turns_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """The map's turn left out of what the step was on the map."""
-    right = vehicle_backward._said
+    right = backward_law._said
 
     def straight(given: Control) -> tuple[Tensor, Tensor]:
         own, later = right(given)
         keep = torch.tensor([1.0] * 6 + [0.0] * 2, dtype=F64)
         return own * keep, later * keep
 
-    monkeypatch.setattr(vehicle_backward, "_said", straight)
+    monkeypatch.setattr(backward_law, "_said", straight)
     with pytest.raises(AssertionError):
         check_round_trip(MODEL)
     with pytest.raises(AssertionError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mdps_ros.core.mdps import FilterRecord
+from mdps_ros.core.pair_shares import PairTerms
 from mdps_ros.core.types import Belief
 from mdps_ros.core.weights import DegenerateWeightsError
 from mdps_ros.models import vehicle_smoothing
@@ -56,6 +58,7 @@ def check_exact(past: list[Belief], future: list[Belief], smooth: Smooth = smoot
     for t in TIMES:
         found = smooth(past[t], future[t], t)
         mapped = found.pose[..., :2] + found.map_offset
+        assert found.calibration is not None
         parts = (found.pose[..., :2], found.calibration[..., BIAS_FREE], found.map_offset, mapped)
         values, weights = torch.cat(parts, -1).double(), found.log_weights.double().exp()[..., None]
         mean = (weights * values).sum(1)
@@ -147,10 +150,13 @@ def test_poses_alone_do_not_tell_the_map_from_the_vehicle(
     ahead, behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The paper's combination, blind to what both filters know of the offset."""
-    right = vehicle_smoothing.log_overlaps
-    monkeypatch.setattr(
-        vehicle_smoothing, "log_overlaps", lambda *given: torch.zeros_like(right(*given))
-    )
+    right = vehicle_smoothing.overlaps
+
+    def blind(*given: Any) -> PairTerms:
+        *parts, label = right(*given)
+        return PairTerms(*(torch.zeros_like(part) for part in parts), label)
+
+    monkeypatch.setattr(vehicle_smoothing, "overlaps", blind)
     with pytest.raises(AssertionError):
         check_exact([predicted(record) for record in ahead], behind)
 
