@@ -27,6 +27,7 @@ class Code(Enum):
     INITIAL_POSE = "initial_pose"
     RESTORED = "restored"
     STATE_FILE = "state_file"
+    SETTINGS = "settings"
     BAD_MESSAGE = "bad_message"
     STAMP_REGRESSION = "stamp_regression"
     ODOMETRY_GAP = "odometry_gap"

@@ -73,8 +73,11 @@ def to_markdown(settings: Settings) -> str:
         "# Parameters",
         "",
         "Every setting is a ROS parameter of the node, a line of a settings file, and an argument",
-        "of `--set`. Generated from mdps_ros/settings/ by",
-        "`mdps settings --markdown --out docs/parameters.md`.",
+        "of `--set`. Those that are live may be set while the node runs (`ros2 param set`): they",
+        "count from then on, and the belief is kept. All others are read when the node is",
+        "configured; to change one, deactivate and clean up the node, set it, configure it again.",
+        "Several that bound each other are set together by `set_parameters_atomically`.",
+        "Generated from mdps_ros/settings/ by `mdps settings --markdown --out docs/parameters.md`.",
     ]
     sections = {item.name: item.default for item in fields(settings)}
     group = ""
@@ -84,11 +87,15 @@ def to_markdown(settings: Settings) -> str:
             group = section
             about = (type(sections[section]).__doc__ or "").strip()
             lines += ["", f"## {section}", "", about, ""]
-            lines += ["| Parameter | Default | Unit | Range | Meaning |", "|---|---|---|---|---|"]
+            lines += [
+                "| Parameter | Default | Unit | Range | Live | Meaning |",
+                "|---|---|---|---|---|---|",
+            ]
         span = " ".join(info["choices"])
         if info["low"] is not None:
             span = f"{info['low']} to {info['high']}"
         shown = yaml.safe_dump(value).splitlines()[0]
-        cells = (f"`{name}`", f"`{shown}`", info["unit"], span, info["doc"].replace("|", "\\|"))
+        live, doc = "yes" if info["live"] else "", info["doc"].replace("|", "\\|")
+        cells = (f"`{name}`", f"`{shown}`", info["unit"], span, live, doc)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

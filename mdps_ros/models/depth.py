@@ -21,6 +21,8 @@ those frames are therefore not quite those of an unseen drive.
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -62,6 +64,12 @@ class DepthModel:
         table = table or bundled_table()
         self._obstacle = torch.tensor(table.obstacle, dtype=torch.float32, device=device)
         self._free = torch.tensor(table.free, dtype=torch.float32, device=device)
+
+    def with_settings(self, settings: DepthSettings) -> DepthModel:
+        """The same model by other settings, with what it holds of the map; `tile_memory` stays."""
+        other = copy.copy(self)
+        other._settings = settings
+        return other
 
     def bind(
         self,

@@ -96,6 +96,10 @@ class Intake:
 
         return (topics.TWIST if source == "twist" else topics.ODOMETRY), integrate
 
+    def adopt(self, settings: Settings) -> None:
+        """Convert by other settings from now on; subscriptions and frames stay."""
+        self._settings = settings
+
     def destroy(self) -> None:
         """Give all subscriptions back."""
         self._listener.unregister()

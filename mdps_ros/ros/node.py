@@ -83,7 +83,14 @@ class LocalizationNode(LifecycleNode):
             self.trigger_activate()
 
     def _judge_parameters(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
-        return params.judge(parameters, configured=self._pipeline is not None)
+        pipeline = self._pipeline
+        try:
+            settings = params.judge(parameters, None if pipeline is None else pipeline.settings)
+        except SettingsError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if pipeline is not None and settings is not None:
+            pipeline.adopt(settings)
+        return SetParametersResult(successful=True)
 
     @guarded
     def on_configure(self, state: LifecycleState) -> None:

@@ -6,17 +6,16 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from mdps_ros.settings import Settings, SettingsError, describe, with_values
+from mdps_ros.runtime.live_settings import compare
+from mdps_ros.settings import Settings, SettingsError, check, describe, with_values
+
+LIVE = "may be set while the node runs"
+FIXED = "read when the node is configured; set it before"
 
 
 def descriptor(value: Any, info: Mapping[str, Any]) -> ParameterDescriptor:
@@ -28,7 +27,7 @@ def descriptor(value: Any, info: Mapping[str, Any]) -> ParameterDescriptor:
     """
     unit = f" Unit: {info['unit']}." if info["unit"] else ""
     made = ParameterDescriptor(description=info["doc"] + unit)
-    made.additional_constraints = "read when the node is configured; set it before"
+    made.additional_constraints = LIVE if info["live"] else FIXED
     if info["choices"]:
         made.additional_constraints += "; one of " + ", ".join(info["choices"])
     if info["low"] is None or info["high"] is None:
@@ -70,24 +69,32 @@ def read(node: Node) -> Settings:
     return with_values(Settings(), values)
 
 
-def judge(parameters: list[Parameter[Any]], configured: bool) -> SetParametersResult:
-    """Answer to an attempt at setting parameters while the node runs.
+def judge(parameters: list[Parameter[Any]], now: Settings | None) -> Settings | None:
+    """What settings follow from an attempt at setting parameters, all of them together.
 
     Args:
         parameters: what somebody wants to set.
-        configured: whether settings have been read; they are fixed from then on.
+        now: the settings in force; None while none has been read, when any value in its range
+            will do: whether they go together is judged when they are read.
+
+    Returns:
+        The settings that are to be in force; None while none has been read.
+
+    Raises:
+        SettingsError: a value is out of range, contradicts another one, or belongs to a setting
+            that is fixed now.
     """
-    known = {name for name, _, _ in describe(Settings())}
+    known = {name: info for name, _, info in describe(Settings())}
     wanted = {p.name: p.value for p in parameters if p.name in known}
-    if wanted and configured:
-        reason = f"{next(iter(wanted))} is fixed while the node is configured; cleanup first"
-        return SetParametersResult(successful=False, reason=reason)
-    try:
+    if now is None:
         for name, value in wanted.items():
-            with_values(Settings(), {name: value})
-    except SettingsError as error:
-        return SetParametersResult(successful=False, reason=str(error))
-    return SetParametersResult(successful=True)
+            check(name, value, known[name])
+        return None
+    settings = with_values(now, wanted)
+    fixed = compare(now, settings).fixed
+    if fixed:
+        raise SettingsError(f"{fixed[0]} is fixed while the node is configured; cleanup first")
+    return settings
 
 
 def _refuse_unknown(node: Node) -> None:

@@ -8,7 +8,6 @@ asked for, come from a third.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -17,12 +16,13 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 
-from mdps_ros.notes import Code, Note, Severity
+from mdps_ros.notes import Code, Note
 from mdps_ros.ros import diagnostics
 from mdps_ros.ros.intake import Intake
 from mdps_ros.ros.publishing import Publishing
 from mdps_ros.ros.requests import Requests
-from mdps_ros.ros.watching import make_health
+from mdps_ros.ros.telling import Telling
+from mdps_ros.ros.watching import watched
 from mdps_ros.runtime.archive import Archive
 from mdps_ros.runtime.events import (
     Event,
@@ -31,8 +31,10 @@ from mdps_ros.runtime.events import (
     InitialPoseEvent,
     OdometryEvent,
     RestoreEvent,
+    SettingsEvent,
     UpdateNowEvent,
 )
+from mdps_ros.runtime.health import Health
 from mdps_ros.runtime.jumps import JumpWatch
 from mdps_ros.runtime.outputs import (
     ParticleSnapshot,
@@ -43,7 +45,6 @@ from mdps_ros.runtime.outputs import (
 from mdps_ros.runtime.overlay_painter import OverlayPainter
 from mdps_ros.runtime.prediction import Predictor
 from mdps_ros.runtime.smoother_pace import Progress
-from mdps_ros.runtime.throttle import NoteThrottle
 from mdps_ros.runtime.worker import Worker
 from mdps_ros.settings import Settings
 
@@ -94,7 +95,9 @@ class Pipeline:
         self._settings = settings
         self._map = city
         self._session = session
-        self._throttle = NoteThrottle()
+        self._health = Health(*watched(settings, city))
+        self._telling = Telling(node, self._health)
+        self._log = self._telling.note
         self._open = False
         self._kept: dict[type[Event], Event] = {}  # requests that came while inactive
         self._stamp_ns = 0  # of the newest frame that was worked on
@@ -103,7 +106,6 @@ class Pipeline:
         self._dropped_inside = 0  # by the session
         self._publishing = Publishing(node, settings, city.id)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
-        self._health = make_health(settings, city)
         self._smoothing = self._smooth_aside()
         wants, draw = self._publishing.wants_overlay, self._publishing.overlay
         self._painter = OverlayPainter(city, wants, draw, self._overlay_failed)
@@ -129,6 +131,21 @@ class Pipeline:
         self._session.watch = made.watch
         return made
 
+    @property
+    def settings(self) -> Settings:
+        """The settings in force, or to be in force at the next activation."""
+        return self._settings
+
+    def adopt(self, settings: Settings) -> None:
+        """Go on by other settings, which differ from those in force in live ones only."""
+        self._settings = settings
+        self._predictor.adopt(settings.motion, settings.node.odometry_rate)
+        self._intake.adopt(settings)
+        self._archive.pace(settings.node.state_period)
+        self._health.know(*watched(settings, self._map))
+        if self._open:
+            self._offer(SettingsEvent(settings=settings))
+
     def open(self) -> None:
         """Publish the map and a first status, then take messages; publishers must be active."""
         bounds, wanted = self._map.bounds, self._settings.node.map_resolution
@@ -141,6 +158,7 @@ class Pipeline:
         self._health.begin(time.monotonic())
         self._open = self._intake.open = True
         self._report()
+        self._offer(SettingsEvent(settings=self._settings))  # they may have changed meanwhile
         kept, self._kept = self._kept, {}
         restored = self._archive.start()
         for event in (*((restored,) if restored else ()), *kept.values()):
@@ -200,6 +218,8 @@ class Pipeline:
         with self._smoother_waits():
             outputs = self._session.handle(event)
         seconds = time.monotonic() - begin
+        if isinstance(event, SettingsEvent):
+            self._adopted(event.settings)
         for output in outputs:
             self._predictor.see(output)
             jump = self._jumps.see(output)
@@ -224,6 +244,13 @@ class Pipeline:
             self._health.worked(seconds, late if 0.0 <= late < LATE_S else None)
         self._archive.keep(self._session.held(), time.monotonic())
 
+    def _adopted(self, settings: Settings) -> None:
+        """The session goes by other settings; so do those who listen to it."""
+        self._jumps.adopt(settings.estimate)
+        self._publishing.adopt(settings)
+        if self._smoothing is not None:
+            self._smoothing.adopt(settings, self._session.map_error)
+
     def _take_note(self, note: Note) -> None:
         self._dropped_inside += note.code is Code.IMAGE_DROPPED
         if note.code in NEW_BELIEF:
@@ -245,29 +272,9 @@ class Pipeline:
         self._health.smoothed(progress)
 
     def _smoother_failed(self, error: Exception) -> None:
-        """Localization goes on, unless the node ends and took a publisher from under the thread."""
-        if self._node.context.ok():
-            text = f"the smoother failed, so nothing is smoothed any more: {error}"
+        text = f"the smoother failed, so nothing is smoothed any more: {error}"
+        if self._telling.failure(text, error):
             self._health.smoothing_ended(text)
-            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            self._node.get_logger().error(f"{text}\n{trace}")
 
     def _overlay_failed(self, error: Exception) -> None:
-        if self._node.context.ok():
-            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            self._node.get_logger().error(f"overlays failed, none is drawn any more:\n{trace}")
-
-    # -- all threads ---------------------------------------------------------------------------
-
-    def _log(self, note: Note) -> None:
-        self._health.noted(note, time.monotonic())
-        text = self._throttle.text(note, time.monotonic())
-        logger = self._node.get_logger()
-        if text is None:
-            return
-        if note.severity is Severity.ERROR:  # rclpy wants one severity per line of code
-            logger.error(text)
-        elif note.severity is Severity.WARN:
-            logger.warning(text)
-        else:
-            logger.info(text)
+        self._telling.failure("overlays failed, none is drawn any more:", error)

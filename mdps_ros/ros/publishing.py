@@ -54,6 +54,11 @@ class Publishing:
         self._path: deque[PoseStamped] = deque(maxlen=PATH_POSES)
         self._estimate: PoseEstimate | None = None
 
+    def adopt(self, settings: Settings) -> None:
+        """Publish by other settings from now on."""
+        self._settings = settings
+        self._ids.adopt(settings.estimate)
+
     def destroy(self) -> None:
         """Give the publishers back."""
         for publisher in self._publishers.values():

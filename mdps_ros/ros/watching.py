@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from mdps_ros.notes import Severity
 from mdps_ros.ros import topics
 from mdps_ros.runtime.device import choose_device
-from mdps_ros.runtime.health import Condition, Expected, Health
+from mdps_ros.runtime.health import Condition, Expected
 from mdps_ros.settings import Settings
 
 if TYPE_CHECKING:
     from mdps_ros.maps import Map
 
 
-def make_health(settings: Settings, city: Map) -> Health:
+def watched(settings: Settings, city: Map) -> tuple[tuple[Expected, ...], tuple[Condition, ...]]:
     """Odometry has to come; images where a camera is switched on; map and device are facts."""
     gap, timeout = settings.runtime.max_odometry_gap, settings.runtime.camera_timeout
     inputs = [Expected(topics.ODOMETRY.name, gap, Severity.ERROR)]
     if settings.depth.enabled or settings.camera.enabled:
         inputs.append(Expected(topics.IMAGE.name, timeout, Severity.WARN))
         inputs.append(Expected(topics.CAMERA_INFO.name, timeout, Severity.WARN))
-    return Health(tuple(inputs), (_map(city), _device(settings)))
+    return tuple(inputs), (_map(city), _device(settings))
 
 
 def _map(city: Map) -> Condition:

@@ -61,6 +61,11 @@ class Archive:
             self._keeper.start()
         return found
 
+    def pace(self, period_s: float) -> None:
+        """Save at another pace, beginning with the pause that runs."""
+        if self._keeper is not None:
+            self._keeper.period_s = period_s
+
     def keep(self, belief: SavedBelief | None, now_s: float) -> None:
         """Take the newest belief, by a clock that does not go back, seconds."""
         if belief is not None:

@@ -60,11 +60,23 @@ class Cameras:
             device: where poses live.
         """
         self._settings = settings
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the tiles, which models of other settings share
         self._depth = DepthModel(map, settings.depth, device) if settings.depth.enabled else None
         # a network that was trained on streets has nothing to say about a floor plan
         colour = settings.camera.enabled and (map.roads.count > 0 or settings.camera.weights != "")
         self._colour = CameraModel(map, settings.camera, device) if colour else None
+
+    def adopt(self, settings: Settings) -> None:
+        """See by other settings from now on; looks that were bound before stay as they are.
+
+        Args:
+            settings: the whole tree; what is switched on, weights and memory count no more.
+        """
+        self._settings = settings
+        if self._depth is not None:
+            self._depth = self._depth.with_settings(settings.depth)
+        if self._colour is not None:
+            self._colour = self._colour.with_settings(settings.camera)
 
     @property
     def any(self) -> bool:

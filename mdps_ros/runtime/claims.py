@@ -66,6 +66,11 @@ class Claims:
         """How much is known."""
         return self._standing.state
 
+    def adopt(self, settings: Settings) -> None:
+        """Judge by other settings from now on; what stands, stands."""
+        self._settings = settings
+        self._recovery.adopt(settings.recovery)
+
     def begin(self, state: State = State.GLOBAL) -> None:
         """Another belief, of a vehicle that is not lost: what was known before is forgotten."""
         self._recovery.forget()

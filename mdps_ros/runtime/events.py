@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mdps_ros.data.recording import CameraModel
 from mdps_ros.runtime.belief_file import SavedBelief
+from mdps_ros.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,17 @@ class RestoreEvent:
     saved: SavedBelief
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsEvent:
+    """Go on by other settings, from the next event on; the belief stays as it is.
+
+    Attributes:
+        settings: the whole tree, of which only the live settings count (see `live_settings`).
+    """
+
+    settings: Settings
+
+
 Event = (
     OdometryEvent
     | ImageEvent
@@ -153,4 +165,5 @@ Event = (
     | GlobalStartEvent
     | UpdateNowEvent
     | RestoreEvent
+    | SettingsEvent
 )

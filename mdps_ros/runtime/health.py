@@ -62,14 +62,13 @@ class Health:
 
     Args:
         inputs: the inputs that should come.
-        facts: conditions that never change, such as the map.
+        facts: conditions that seldom change, such as the map.
     """
 
     def __init__(self, inputs: tuple[Expected, ...], facts: tuple[Condition, ...]) -> None:
-        self._inputs = inputs
-        self._facts = facts
         self._lock = threading.Lock()
         self._arrivals: dict[str, deque[float]] = {item.name: deque() for item in inputs}
+        self.know(inputs, facts)
         self._counts = Counter[str]()
         self._trouble = Counter[str]()
         self._last_trouble: tuple[float, Note] | None = None
@@ -81,6 +80,11 @@ class Health:
         self._estimate: PoseEstimate | None = None
         self._since_s: float | None = None
         self._used = self._dropped = 0
+
+    def know(self, inputs: tuple[Expected, ...], facts: tuple[Condition, ...]) -> None:
+        """Tell of other facts and by other limits from now on; names of inputs stay."""
+        with self._lock:
+            self._inputs, self._facts = inputs, facts
 
     def begin(self, now_s: float) -> None:
         """The node was activated."""

@@ -69,6 +69,10 @@ class JumpWatch:
         self._T_map_odom: NDArray[np.float64] | None = None
         self._count = 0
 
+    def adopt(self, settings: EstimateSettings) -> None:
+        """Judge by another reach from now on."""
+        self._settings = settings
+
     def see(self, output: Output) -> PoseJump | None:
         """Take what a session says, in its order; a jump is told with the claim that makes it."""
         if isinstance(output, Note):

@@ -17,13 +17,16 @@ class Keeper:
         path: file to write.
         period_s: least time between two files.
         tell: called in the keeper's thread with a note when saving fails, and once it works again.
+
+    Attributes:
+        period_s: as given; may be set.
     """
 
     def __init__(self, path: Path, period_s: float, tell: Callable[[Note], None]) -> None:
         self._path = path
-        self._period_s = period_s
+        self.period_s = period_s
         self._tell = tell
-        self._next_s = -float("inf")
+        self._offered_s = -float("inf")
         self._waiting: SavedBelief | None = None
         self._written: SavedBelief | None = None
         self._failed = False
@@ -44,9 +47,9 @@ class Keeper:
             saved: newest belief.
             now_s: any clock that does not go back, seconds.
         """
-        if now_s < self._next_s:
+        if now_s < self._offered_s + self.period_s:
             return
-        self._next_s = now_s + self._period_s
+        self._offered_s = now_s
         with self._wake:
             self._waiting = saved
             self._wake.notify()

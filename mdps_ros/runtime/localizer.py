@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,26 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mdps_ros.core import estimates, filtering
-from mdps_ros.core.adaptive import KldCount
-from mdps_ros.core.cells import PoseGrid
-from mdps_ros.core.kernels import pose_kernel
-from mdps_ros.core.resampling import EssTriggered, MixtureResampler
 from mdps_ros.core.tempering import bearable_share
 from mdps_ros.core.types import Belief, StepInputs
 from mdps_ros.core.weights import effective_size
-from mdps_ros.maps import Map, MapError
+from mdps_ros.maps import Map
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import Control, calibration_moments
-from mdps_ros.models.prior import FreePrior, MapPrior, Prior, RoadPrior, start_count
+from mdps_ros.models.prior import MapPrior, Prior, start_count
 from mdps_ros.models.road import road_log_likelihood
-from mdps_ros.models.road_index import build_road_index
 from mdps_ros.models.vehicle import VehicleModel
 from mdps_ros.runtime.cameras import Look, PoseScore
+from mdps_ros.runtime.ground import lay_ground
 from mdps_ros.runtime.outputs import Mode, ParticleSnapshot
+from mdps_ros.runtime.redrawing import redrawing
 from mdps_ros.runtime.smoother_frames import FilterFrame, WeighedScores
 from mdps_ros.settings import MapErrorSettings, Settings
 
-QUANTILE = 2.326  # the KLD bound holds with a probability of 99 %
 PARTS = 8  # in which an image may be taken
 
 
@@ -68,32 +65,29 @@ class Localizer:
         Raises:
             MapError: the map has neither roads nor free floor to start on.
         """
-        self._map = map
-        self._floor = None if map.roads.count else _free_floor(map)
-        self._settings = settings
+        self._ground = lay_ground(map, settings, device)
         self._device = device
         self._generator = torch.Generator(device).manual_seed(settings.runtime.seed)
-        # a street map is drawn from afar, an occupancy map was made on the spot
-        map_error = settings.map_error if map.roads.count else MapErrorSettings(sd=0.0)
-        self._model = VehicleModel(settings.motion, map_error)
-        with_roads = settings.road.enabled and map.roads.count > 0
-        self._roads = build_road_index(map.roads, device) if with_roads else None
         self._belief: Belief | None = None
         self._step: tuple[Belief, Control, float, WeighedScores] | None = None
         self._fit = 0.0
-        self._most = settings.filter.particles_max
-        filter_ = settings.filter
-        self._fraction = filter_.ess_fraction
-        position, yaw = filter_.bandwidth_position, filter_.bandwidth_yaw
-        kernel = pose_kernel(torch.tensor([position, position, yaw**2], device=device))
-        self._mixture = MixtureResampler(kernel)
-        self._resampler = EssTriggered(self._mixture, self._fraction)
-        self._counter = KldCount(
-            PoseGrid(filter_.kld_bin, filter_.kld_bin_yaw),
-            filter_.kld_error,
-            QUANTILE,
-            filter_.particles_min,
-            filter_.particles_max,
+        self._begun = 0  # particles that the belief began with
+        self.adopt(settings)
+
+    def adopt(self, settings: Settings) -> None:
+        """Go on by other settings; the belief stays as it is.
+
+        Args:
+            settings: the whole tree; `road.enabled` and `runtime` count no more.
+        """
+        self._settings = settings
+        map_error = self._ground.map_error(settings.map_error)
+        self._model = VehicleModel(settings.motion, map_error)
+        self._redrawing = redrawing(settings.filter, self._device)
+        roads, road = self._ground.roads, settings.road
+        # bound to these settings: a smoother asks it again when they have changed
+        self._road_score: Callable[[Tensor], Tensor] | None = (
+            None if roads is None else lambda poses: road_log_likelihood(poses, roads, road)
         )
 
     @property
@@ -117,9 +111,7 @@ class Localizer:
 
     def global_prior(self, heading: tuple[float, float] | None) -> MapPrior:
         """Uniform over the map's roads, or over its free floor where it has none."""
-        if self._floor is not None:
-            return self._floor._replace(heading=heading)
-        return RoadPrior(self._map.roads, heading)
+        return self._ground.prior(heading)
 
     def start(self, prior: Prior) -> None:
         """Forget the belief and draw a new one."""
@@ -129,7 +121,7 @@ class Localizer:
         self._belief = filtering.init(self._model, prior, 1, count, self._generator)
         self._step = None
         self._fit = 0.0
-        self._most = self._ceiling(count)
+        self._begun = count
 
     @property
     def held(self) -> tuple[Belief, float] | None:
@@ -142,7 +134,7 @@ class Localizer:
         moved = type(state)(*(leaf.to(self._device) for leaf in state))
         self._belief, self._fit = Belief(moved, log_weights.to(self._device)), fit
         self._step = None
-        self._most = self._ceiling(belief.particle_count)
+        self._begun = belief.particle_count
 
     def advance(self, motion: Motion, look: Look | None, share: float = 1.0) -> tuple[str, ...]:
         """Resample, move and weigh by every measurement there is.
@@ -160,16 +152,18 @@ class Localizer:
         """
         control = _control(motion, self._device)
         inputs = StepInputs(control, motion.dt, None)
+        before, draw = self._started(), self._redrawing
+        count = draw.count(before, self._begun)
         belief, _ = filtering.step(
-            self._started(), inputs, self._model, self._resampler, self._generator, self._count()
+            before, inputs, self._model, draw.resampler, self._generator, count
         )
         predicted = belief
         names: list[str] = []
         scores: list[tuple[float, PoseScore]] = []
         mapped = on_map(belief.state)  # weighing leaves the particles where they are
         looks = min(motion.distance / self._settings.road.decorrelation, 1.0)
-        if self._roads is not None and looks > 0:
-            belief = self._weigh_by_road(belief, mapped, looks, motion.distance)
+        if self._road_score is not None and looks > 0:
+            belief = self._weigh_by_road(belief, self._road_score(mapped), looks, motion.distance)
             names.append("road")
             scores.append((looks, self._road_score))
         weighed = None if look is None else self._weigh_by_look(belief, look, share)
@@ -254,26 +248,6 @@ class Localizer:
             raise RuntimeError("start the localizer before using it")
         return self._belief
 
-    def _ceiling(self, count: int) -> int:
-        """Most particles of a belief that began with `count`.
-
-        A spread-out cloud would ask for many times what sampled its region well at the start.
-        """
-        limits = self._settings.filter
-        return min(max(count, 20 * limits.particles_min), limits.particles_max)
-
-    def _count(self) -> int:
-        """Particles of the next step: as many as now, or what KLD asks for when resampling."""
-        belief = self._started()
-        present = belief.particle_count
-        if float(effective_size(belief.log_weights)[0]) >= present * self._fraction:
-            return present
-        return self._wanted(belief)
-
-    def _wanted(self, belief: Belief) -> int:
-        """Particles that KLD asks for, as far as they are allowed."""
-        return min(self._counter(belief.state.pose, belief.log_weights), self._most)
-
     def _weigh_by_look(self, belief: Belief, look: Look, share: float) -> Belief | None:
         """Weigh by an image, in parts with fresh draws between them where it is too sharp at once.
 
@@ -283,7 +257,8 @@ class Localizer:
         least = self._settings.filter.tempering_size
         for part in range(PARTS):
             if part > 0:
-                drawn = self._mixture(*belief, self._wanted(belief), self._generator)
+                count = self._redrawing.wanted(belief, self._begun)
+                drawn = self._redrawing.mixture(*belief, count, self._generator)
                 belief = Belief(drawn.state, drawn.log_weights)
             poses = belief.state.pose if look.on_earth else on_map(belief.state)
             score = look.log_likelihood(poses)
@@ -296,31 +271,15 @@ class Localizer:
                 break
         return belief
 
-    def _road_score(self, mapped: Tensor) -> Tensor:
-        """Log-likelihood of poses on the map by the roads, of one independent look."""
-        assert self._roads is not None
-        return road_log_likelihood(mapped, self._roads, self._settings.road)
-
     def _weigh_by_road(
-        self, belief: Belief, mapped: Tensor, looks: float, distance: float
+        self, belief: Belief, score: Tensor, looks: float, distance: float
     ) -> Belief:
         """Weigh by the road network and keep count of how well the drive fits it."""
-        score = self._road_score(mapped)
         weighed, _ = filtering.update(belief, looks * score, self._model)
         fit = float((weighed.log_weights.exp() * score).sum())
         share = 1 - math.exp(-distance / self._settings.filter.lost_distance)
         self._fit += share * (fit - self._fit)
         return weighed
-
-
-def _free_floor(map: Map) -> FreePrior:
-    """Uniform over the free cells of an occupancy map."""
-    raster = map.raster(map.bounds, map.resolution)
-    rows, columns = np.nonzero(raster.layer("free"))
-    if not len(rows):
-        raise MapError(f"map {map.name} has neither roads nor free floor; use another map")
-    cells = np.stack((columns, rows), -1).astype(np.float64) + 0.5
-    return FreePrior(cells * raster.resolution + np.array(raster.origin), raster.resolution)
 
 
 def _array(tensor: Tensor) -> NDArray[np.float64]:

@@ -20,9 +20,13 @@ class ModeIds:
     """
 
     def __init__(self, settings: EstimateSettings) -> None:
-        self._reach = np.array([settings.mode_radius, settings.mode_yaw])
+        self.adopt(settings)
         self._known: list[tuple[int, NDArray[np.float64]]] = []
         self._next = 0
+
+    def adopt(self, settings: EstimateSettings) -> None:
+        """Go by another reach from now on; numbers stay."""
+        self._reach = np.array([settings.mode_radius, settings.mode_yaw])
 
     def assign(self, modes: tuple[Mode, ...]) -> list[int]:
         """One number per mode, in the order given."""

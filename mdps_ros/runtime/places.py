@@ -39,6 +39,10 @@ class Places:
         self._waiting: dict[str, deque[PlaceEvent]] = {}
         self._newest_ns: dict[str, int] = {}
 
+    def adopt(self, settings: PlaceSettings) -> None:
+        """Look by other settings from now on."""
+        self._settings = settings
+
     def clear(self) -> None:
         """Forget everything."""
         self._waiting.clear()

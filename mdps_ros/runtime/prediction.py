@@ -45,12 +45,17 @@ class Predictor:
     """
 
     def __init__(self, settings: MotionSettings, rate_hz: float) -> None:
-        self._settings = settings
-        self._period_ns = round(1e9 / rate_hz) if rate_hz > 0.0 else None
         self._due_ns: int | None = None
+        self.adopt(settings, rate_hz)
         self._newest_ns: int | None = None
         self._estimate: PoseEstimate | None = None
         self._anchor: _Anchor | None = None
+
+    def adopt(self, settings: MotionSettings, rate_hz: float) -> None:
+        """Predict by another noise and rate from now on."""
+        self._settings = settings
+        self._period_ns = round(1e9 / rate_hz) if rate_hz > 0.0 else None
+        self._due_ns = None
 
     def see(self, output: Output) -> None:
         """Take what a session says, in its order."""

@@ -33,6 +33,10 @@ class Recovery:
         self._settings = settings
         self._trusted: tuple[NDArray[np.float64], float] | None = None
 
+    def adopt(self, settings: RecoverySettings) -> None:
+        """Search by other settings from now on."""
+        self._settings = settings
+
     def forget(self) -> None:
         """There is another belief, which has nothing to do with the one before."""
         self._trusted = None

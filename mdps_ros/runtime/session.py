@@ -27,10 +27,12 @@ from mdps_ros.runtime.events import (
     OdometryEvent,
     PlaceEvent,
     RestoreEvent,
+    SettingsEvent,
     UpdateNowEvent,
 )
 from mdps_ros.runtime.frames import between, compose
 from mdps_ros.runtime.image_queue import ImageQueue
+from mdps_ros.runtime.live_settings import compare, told
 from mdps_ros.runtime.localizer import Localizer
 from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.outputs import Output
@@ -41,7 +43,7 @@ from mdps_ros.runtime.silence import CameraSilence
 from mdps_ros.runtime.smoother import Smoother
 from mdps_ros.runtime.smoother_frames import FilterFrame
 from mdps_ros.runtime.updates import Updates
-from mdps_ros.settings import Settings
+from mdps_ros.settings import MapErrorSettings, Settings, with_values
 
 REGRESSION_NS = 1_000_000_000  # stamps that go back further mean another run, e.g. a bag loop
 FLOOR = np.diag([0.1**2, 0.1**2, 0.02**2])  # least variance of an initial pose: m^2, m^2, rad^2
@@ -90,6 +92,16 @@ class Session:
         self._heading = heading if settings.start.heading_known else None
 
     @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings
+
+    @property
+    def map_error(self) -> MapErrorSettings:
+        """The map error that the filter reckons with; none on occupancy maps."""
+        return self._localizer.map_error
+
+    @property
     def takes_images(self) -> bool:
         """Whether images of some kind are used."""
         return self._cameras.any
@@ -133,6 +145,8 @@ class Session:
             self._update_now |= self._places.hear(event) and fresh
         elif isinstance(event, UpdateNowEvent):
             self._update_now = True
+        elif isinstance(event, SettingsEvent):
+            outputs += self._adopt(event.settings)
         elif isinstance(event, RestoreEvent):
             self._saved, self._pose_request = event.saved, None
             self._localizer.restore(event.saved.belief, event.saved.fit)
@@ -229,6 +243,19 @@ class Session:
         if newest is not None:
             self._updates.begin(newest)
         return [Note(Code.STARTED, Severity.INFO, "restarted over the whole map")]
+
+    def _adopt(self, wanted: Settings) -> list[Output]:
+        """Go on by other settings, as far as they are live."""
+        changed = compare(self._settings, wanted).live
+        if not changed:
+            return []
+        settings = self._settings = with_values(self._settings, changed)
+        self._localizer.adopt(settings)
+        self._cameras.adopt(settings)
+        self._places.adopt(settings.place)
+        self._silence.timeout = settings.runtime.camera_timeout
+        self._updates.adopt(settings)
+        return [told(changed)]
 
     # -- updates -----------------------------------------------------------------------------
 

@@ -11,11 +11,14 @@ class CameraSilence:
     Args:
         expected: whether images of some kind are used at all.
         timeout: s of odometry time without an image.
+
+    Attributes:
+        timeout: as given; may be set.
     """
 
     def __init__(self, expected: bool, timeout: float) -> None:
         self._expected = expected
-        self._timeout = timeout
+        self.timeout = timeout
         self._first_ns: int | None = None
         self._told = False
 
@@ -38,7 +41,7 @@ class CameraSilence:
         if not self._expected:
             return True
         heard = self._first_ns if newest_ns is None else newest_ns
-        silent = heard is not None and (now_ns - heard) * 1e-9 > self._timeout
+        silent = heard is not None and (now_ns - heard) * 1e-9 > self.timeout
         self._told &= silent
         return silent
 

@@ -48,17 +48,26 @@ class Smoother:
             map_error: the one that the filter reckons with.
             device: where particles live.
         """
-        self._setup = pass_setup(settings, map_error, device)
-        self._lag_ns = round(settings.smoother.lag * 1e9)
-        self._stride = settings.smoother.stride
-        self._estimate = settings.estimate
         # other numbers than the filter's, which must not depend on whether somebody smooths
         self._seed = (settings.runtime.seed + 1) * SEEDS_APART
         self._generator = torch.Generator(device)
+        self.adopt(settings, map_error)
         self._frames: list[FilterFrame] = []
         self._waiting = 0
         self._revision = 0
         self._belief = 0
+
+    def adopt(self, settings: Settings, map_error: MapErrorSettings) -> None:
+        """Smooth by other settings from the next walk on; the window stays.
+
+        Args:
+            settings: the whole tree; `runtime` counts no more.
+            map_error: the one that the filter reckons with from now on.
+        """
+        self._setup = pass_setup(settings, map_error, self._generator.device)
+        self._lag_ns = round(settings.smoother.lag * 1e9)
+        self._stride = settings.smoother.stride
+        self._estimate = settings.estimate
 
     @property
     def stride(self) -> int:

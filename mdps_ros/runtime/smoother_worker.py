@@ -13,15 +13,24 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.outputs import SmoothedTrajectory
 from mdps_ros.runtime.smoother import Smoother, compact
 from mdps_ros.runtime.smoother_frames import FilterFrame
 from mdps_ros.runtime.smoother_pace import Pace, Progress
+from mdps_ros.settings import MapErrorSettings, Settings
 
 WAITING_MAX = 200
 """Frames that may wait for the smoother; beyond, it has been starved and begins anew."""
+
+
+class _Changed(NamedTuple):
+    """Other settings, to be smoothed by from here on."""
+
+    settings: Settings
+    map_error: MapErrorSettings
 
 
 class SmoothingWorker:
@@ -45,7 +54,8 @@ class SmoothingWorker:
         self._deliver = deliver
         self._tell = tell
         self._failed = failed
-        self._waiting: deque[FilterFrame | None] = deque()  # None: the filter began anew
+        # None: the filter began anew
+        self._waiting: deque[FilterFrame | _Changed | None] = deque()
         self._wake = threading.Condition()
         self._way = threading.Event()  # set while the filter does not work
         self._way.set()
@@ -66,14 +76,22 @@ class SmoothingWorker:
                 return
             if len(self._waiting) >= WAITING_MAX:
                 starved = True
+                changes = [item for item in self._waiting if isinstance(item, _Changed)]
                 self._waiting.clear()
-                self._waiting.append(None)
+                self._waiting.extend([None, *changes[-1:]])
             self._waiting.append(kept)
             self._wake.notify()
         if starved:
             text = "smoothing got no time for long; the poses that waited for it are given up"
             data = {"frames": float(WAITING_MAX)}
             self._tell(Note(Code.SMOOTHING, Severity.WARN, text, data))
+
+    def adopt(self, settings: Settings, map_error: MapErrorSettings) -> None:
+        """Smooth by other settings what comes from now on; see `Smoother.adopt`."""
+        with self._wake:
+            if not self._broken:
+                self._waiting.append(_Changed(settings, map_error))
+                self._wake.notify()
 
     @contextmanager
     def standing_back(self) -> Iterator[None]:
@@ -120,9 +138,12 @@ class SmoothingWorker:
                 self._failed(error)
                 return
 
-    def _take(self, frame: FilterFrame | None) -> None:
+    def _take(self, frame: FilterFrame | _Changed | None) -> None:
         if frame is None:
             self._smoother.forget()
+            return
+        if isinstance(frame, _Changed):
+            self._smoother.adopt(*frame)
             return
         if not self._smoother.remember(frame):
             return

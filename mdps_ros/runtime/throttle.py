@@ -5,6 +5,8 @@ from __future__ import annotations
 from mdps_ros.notes import Code, Note
 
 PERIOD_S = 5.0
+ASKED_FOR = (Code.SETTINGS,)
+"""Codes of what somebody did by hand: each is told, as no two say the same."""
 
 
 class NoteThrottle:
@@ -21,9 +23,12 @@ class NoteThrottle:
             note: what happened.
             now_s: any clock that does not go back, seconds.
         """
+        line = f"[{note.code.value}] {note.text}"
+        if note.code in ASKED_FOR:
+            return line
         if now_s < self._quiet_until.get(note.code, -float("inf")):
             self._held[note.code] = self._held.get(note.code, 0) + 1
             return None
         self._quiet_until[note.code] = now_s + PERIOD_S
         more = self._held.pop(note.code, 0)
-        return f"[{note.code.value}] {note.text}" + (f" ({more} more before)" if more else "")
+        return line + (f" ({more} more before)" if more else "")

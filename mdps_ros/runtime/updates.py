@@ -61,6 +61,13 @@ class Updates:
         self._places = places
         self._odometry = odometry
 
+    def adopt(self, settings: Settings) -> None:
+        """Go on by other settings; localizer, cameras and places are their owner's."""
+        self.claims.adopt(settings)
+        self._elsewhere = settings.recovery.elsewhere
+        if self.smoother is not None:
+            self.smoother.adopt(settings, self._localizer.map_error)
+
     def begin(
         self, now: OdometrySample, state: State = State.GLOBAL, travelled: float = 0.0
     ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +32,7 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    live: bool = False,
 ) -> Any:
     """A documented dataclass field.
 
@@ -41,9 +43,14 @@ def setting(
         low: smallest legal value, inclusive.
         high: largest legal value, inclusive.
         choices: legal words, for settings that are one of a few words.
+        live: whether it may change while a session runs, see `runtime.live_settings`.
     """
     metadata = {"doc": doc, "unit": unit, "low": low, "high": high, "choices": choices}
+    metadata["live"] = live
     return dataclasses.field(default=default, metadata=metadata)
+
+
+live_setting = functools.partial(setting, live=True)
 
 
 def describe(settings: DataclassInstance) -> Iterator[tuple[str, Scalar, Mapping[str, Any]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mdps_ros.settings.fields import setting
+from mdps_ros.settings.fields import live_setting, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,13 +16,13 @@ class RuntimeSettings:
     odometry_buffer: float = setting(
         10.0, "Odometry kept for images that come late.", unit="s", low=0.5, high=600.0
     )
-    max_odometry_gap: float = setting(
+    max_odometry_gap: float = live_setting(
         1.0, "Longest gap in the odometry that is bridged silently.", unit="s", low=0.01, high=60.0
     )
     image_wait: int = setting(
         100, "Images that may wait for odometry; the oldest is dropped beyond.", low=1, high=1000
     )
-    camera_timeout: float = setting(
+    camera_timeout: float = live_setting(
         1.0,
         "Camera silence after which the filter goes on with odometry alone.",
         unit="s",
@@ -60,23 +60,23 @@ class NodeSettings:
         "is no odometry frame, and map -> odom is not broadcast.",
         choices=("pose", "odometry_twist", "twist"),
     )
-    publish_tf: bool = setting(True, "Broadcast map -> odom.")
-    transform_tolerance: float = setting(
+    publish_tf: bool = live_setting(True, "Broadcast map -> odom.")
+    transform_tolerance: float = live_setting(
         0.1, "The transform map -> odom is stamped this far ahead.", unit="s", low=0.0, high=10.0
     )
-    cloud_particles: int = setting(
+    cloud_particles: int = live_setting(
         5000, "At most this many particles are published (thinned evenly).", low=1, high=1_000_000
     )
     map_resolution: float = setting(
         1.0, "Resolution of the published occupancy grid.", unit="m", low=0.05, high=10.0
     )
-    odometry_rate: float = setting(
+    odometry_rate: float = live_setting(
         50.0, "At most this many predicted poses; 0: none.", unit="Hz", low=0.0, high=1000.0
     )
     state_file: str = setting(
         "", "Save the belief here, and go on with it at the next start; empty: neither."
     )
-    state_period: float = setting(
+    state_period: float = live_setting(
         10.0, "Pause between two savings.", unit="s", low=0.1, high=3600.0
     )
     event_dir: str = setting(

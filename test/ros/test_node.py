@@ -78,6 +78,7 @@ def test_a_map_that_is_not_there_is_named_and_can_be_mended(
     answer = partner.call(SetParameters, f"{NAME}/set_parameters", request)
     assert answer.results[0].successful
     assert change(partner, Transition.TRANSITION_CONFIGURE)
+    request.parameters[0].value.string_value = "helsinki"
     answer = partner.call(SetParameters, f"{NAME}/set_parameters", request)
     assert not answer.results[0].successful
     assert "cleanup first" in answer.results[0].reason

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rclpy
@@ -40,6 +41,7 @@ def test_parameters_are_the_settings_with_type_range_and_meaning(make_node: Make
     for name, value, info in describe(Settings()):
         described = node.describe_parameter(name)
         assert described.description.startswith(info["doc"])
+        assert ("while the node runs" in described.additional_constraints) == info["live"]
         if info["low"] is not None and info["high"] is not None:
             floats, integers = described.floating_point_range, described.integer_range
             (span,) = floats if isinstance(value, float) else integers
@@ -83,18 +85,43 @@ def test_parameters_of_others_are_left_alone(make_node: MakeNode) -> None:
     params.declare(make_node("-p", "use_sim_time:=true", "-p", "planner.horizon:=3"))
 
 
-def test_settings_are_fixed_once_configured() -> None:
-    wanted = [Parameter("filter.particles_min", value=100)]
-    assert params.judge(wanted, configured=False).successful
-    refused = params.judge(wanted, configured=True)
-    assert not refused.successful
-    assert "cleanup first" in refused.reason
-    assert params.judge([Parameter("use_sim_time", value=True)], configured=True).successful
+def judged(now: Settings | None, **values: Any) -> Settings | None:
+    """What `judge` says to these parameters, set together."""
+    given = [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
+    return params.judge(given, now)
 
 
-def test_a_word_that_is_no_choice_is_refused_when_set() -> None:
-    refused = params.judge([Parameter("runtime.device", value="abacus")], configured=False)
-    assert "auto, cpu, cuda" in refused.reason
+def test_live_settings_may_change_once_configured_and_the_others_stay() -> None:
+    now = with_values(Settings(), {"filter.kld_bin": 2.0})
+    wanted = judged(now, filter__particles_min=100, use_sim_time=True)
+    assert wanted == with_values(now, {"filter.particles_min": 100})
+    assert judged(now, use_sim_time=True) == now
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"runtime__seed": 4}, r"runtime\.seed is fixed while .*cleanup first"),
+        ({"filter__kld_bin": 2.0, "frames__map": "site"}, r"frames\.map is fixed"),
+        ({"filter__particles_min": 3000, "filter__particles_max": 2000}, "min exceeds"),
+        ({"filter__kld_bin": 2}, None),
+        ({"frames__map": "map"}, None),
+        ({"filter__kld_error": 7.0}, "outside"),
+    ],
+)
+def test_what_cannot_be_while_configured_is_refused(values: dict[str, Any], words: str) -> None:
+    if words is None:
+        assert judged(Settings(), **values) is not None
+        return
+    with pytest.raises(SettingsError, match=words) as error:
+        judged(Settings(), **values)
+    assert "\n" not in str(error.value)
+
+
+def test_before_that_any_value_in_its_range_will_do() -> None:
+    assert judged(None, runtime__seed=4, filter__particles_max=20, node__map="a.osm") is None
+    with pytest.raises(SettingsError, match="auto, cpu, cuda"):
+        judged(None, runtime__device="abacus")
 
 
 def test_the_shipped_parameter_file_is_the_defaults() -> None:

@@ -121,3 +121,17 @@ def test_without_a_file_a_request_has_to_name_one(tmp_path: Path) -> None:
     assert path.stat().st_size == size
     assert kept.load(str(path))[1].belief.particle_count == 20
     kept.stop()
+
+
+def test_another_pause_counts_for_the_one_that_runs(tmp_path: Path) -> None:
+    """Other localizers begin the new pause when the old one is over."""
+    path = tmp_path / "belief"
+    kept = archive(path, [], period_s=1000.0)
+    kept.start()
+    kept.keep(saved(20), 100.0)
+    assert eventually(path.exists)
+    kept.keep(saved(30), 105.0)
+    kept.pace(5.0)
+    kept.keep(saved(40), 105.5)
+    assert eventually(lambda: read_belief(path, MAP).belief.particle_count == 40)
+    kept.stop()

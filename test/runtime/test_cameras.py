@@ -8,6 +8,7 @@ import torch
 
 from mdps_ros.runtime.cameras import Cameras, Look
 from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent, PinholeCamera
+from mdps_ros.settings import with_values
 from test.runtime.town import CAMERA, MOUNT, fast_settings, wall_image
 
 CPU = torch.device("cpu")
@@ -58,3 +59,40 @@ def test_looks_count_by_the_travel_since_the_last_one() -> None:
     look = Look("camera", lambda poses: None, decorrelation=8.0)
     assert look.share(2.0) == 0.25
     assert look.share(50.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "factor"),
+    [("depth", depth_image, 3.0), ("camera", colour_image, 0.5)],
+    ids=["depth", "camera"],
+)
+def test_other_settings_count_for_images_that_come_and_not_for_looks_that_are_bound(
+    town, kind: str, make, factor: float
+) -> None:
+    """A smoother asks old looks again later, in another thread."""
+    settings = fast_settings(depth__enabled=True, camera__enabled=True)
+    cameras = Cameras(town, settings, CPU)
+    poses = torch.tensor([[[-140.0, 18.5, 0.0], [-120.0, 20.0, 0.3]]])
+    old = cameras.bind(make())
+    assert old is not None
+    score = old.log_likelihood(poses)
+    assert score is not None
+    changes = {f"{kind}.weight": factor, f"{kind}.decorrelation": 5.0}
+    cameras.adopt(with_values(settings, changes))
+    new = cameras.bind(make())
+    assert new is not None
+    assert torch.equal(old.log_likelihood(poses), score)
+    torch.testing.assert_close(new.log_likelihood(poses), factor * score)
+    assert new.decorrelation == 5.0 != old.decorrelation
+
+
+def test_fewer_cells_are_scored_once_the_settings_say_so(town) -> None:
+    settings = fast_settings(camera__enabled=True, camera__volume=False)
+    cameras = Cameras(town, settings, CPU)
+    poses = torch.tensor([[[-140.0, 18.5, 0.0], [-120.0, 20.0, 0.3]]])
+    many = cameras.bind(colour_image())
+    cameras.adopt(with_values(settings, {"camera.cells": 20}))
+    few = cameras.bind(colour_image())
+    assert many is not None
+    assert few is not None
+    assert not torch.allclose(many.log_likelihood(poses), few.log_likelihood(poses))

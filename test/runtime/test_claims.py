@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from mdps_ros.runtime.claims import Standing
+from mdps_ros.notes import Code
+from mdps_ros.runtime.claims import Claims, Standing
+from mdps_ros.runtime.events import SettingsEvent
 from mdps_ros.runtime.outputs import State
 from mdps_ros.runtime.recovery import Recovery
-from mdps_ros.settings import RecoverySettings
+from mdps_ros.runtime.session import Session
+from mdps_ros.settings import RecoverySettings, with_values
+from test.runtime.town import answers, estimates, fast_settings, initial_pose, notes, odometry
 
 HERE = np.array([10.0, -20.0, 1.5])
 
@@ -69,3 +73,21 @@ def test_another_start_or_no_radius_means_the_whole_map() -> None:
     recovery = Recovery(RecoverySettings(radius=0.0))
     recovery.trust(HERE, 100.0)
     assert recovery.lost(130.0) is None
+
+
+def test_other_limits_count_for_the_next_update_and_the_last_place_stays_known(town) -> None:
+    session = Session(town, fast_settings(filter__lost_fit=-50.0, recovery__radius=10.0))
+    session.handle(initial_pose())
+    assert estimates(answers(session, odometry(20)))[-1].state is State.TRACKING
+    wanted = with_values(session.settings, {"filter.lost_fit": -0.0, "recovery.radius": 77.0})
+    session.handle(SettingsEvent(settings=wanted))
+    (note,) = notes(answers(session, odometry(4, first_s=7.0, start=(20, 0, 0))), Code.LOST)[:1]
+    assert 77.0 <= note.data["radius_m"] < 84.0
+
+
+def test_a_stricter_test_by_images_counts_at_once(town) -> None:
+    claims = Claims(fast_settings(recovery__contradiction=12.0))
+    claims._doubt._against = 5.0
+    assert not claims._worse(0.0, 1.0)
+    claims.adopt(fast_settings(recovery__contradiction=4.0))
+    assert claims._worse(0.0, 1.0)

@@ -151,3 +151,15 @@ def test_only_tracking_is_ok(state: State) -> None:
 def test_facts_come_last_and_names_stay() -> None:
     names = [item.name for item in health().conditions(101.0)]
     assert names == ["localization", "inputs", "dropped", "timing", "map"]
+
+
+def test_other_limits_and_facts_count_at_once_and_arrivals_stay() -> None:
+    made = health()
+    made.heard("odom", 100.0)
+    assert line(made, "inputs", 100.5).severity is Severity.INFO
+    other = Condition("map", Severity.INFO, "loaded", {"id": "def"})
+    made.know((Expected("odom", 0.2, Severity.ERROR), INPUTS[1]), (other,))
+    found = line(made, "inputs", 100.5)
+    assert found.severity is Severity.ERROR
+    assert found.values["odom messages"] == "1"
+    assert line(made, "map", 100.5).values["id"] == "def"

@@ -95,3 +95,12 @@ def test_a_drive_with_a_new_pose_in_it_jumps_twice(town) -> None:
     assert before is not None
     assert before[0] == pytest.approx(-140 + 29, abs=3)
     assert dataclasses.asdict(jumps[1])["count"] == 2
+
+
+def test_another_reach_counts_for_the_next_claim() -> None:
+    watch = JumpWatch(REACH)
+    claim(watch, [0, 0, 0], [0, 0, 0])
+    watch.adopt(EstimateSettings(mode_radius=9.0, mode_yaw=0.8))
+    assert claim(watch, [8, 0, 0], [0, 0, 0]) is None
+    watch.adopt(REACH)
+    assert claim(watch, [16, 0, 0], [0, 0, 0]) is not None

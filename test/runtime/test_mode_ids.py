@@ -43,3 +43,10 @@ def test_two_modes_never_share_a_number() -> None:
     ids = ModeIds(SETTINGS)
     ids.assign(modes((0.0, 0.0, 0.0)))
     assert ids.assign(modes((1.0, 0.0, 0.0), (2.0, 0.0, 0.0))) == [0, 1]
+
+
+def test_another_reach_counts_from_the_next_message_on_and_numbers_stay() -> None:
+    ids = ModeIds(SETTINGS)
+    ids.assign(modes((0.0, 0.0, 0.0)))
+    ids.adopt(EstimateSettings(mode_radius=20.0, mode_yaw=0.5))
+    assert ids.assign(modes((15.0, 0.0, 0.0))) == [0]

@@ -149,3 +149,18 @@ def test_on_a_drive_it_joins_one_estimate_to_the_next(town) -> None:
         seen.append(pose)
         outputs = [*session.handle(event)]
     assert len(seen) == 59
+
+
+def test_another_rate_and_noise_count_from_the_next_sample_on() -> None:
+    predictor = tracking(rate_hz=5.0)
+    first = [predictor.predict(sample((i * 0.1, 0, 0), i * 0.02)) is not None for i in range(20)]
+    assert sum(first) == 2
+    predictor.adopt(dataclasses.replace(MOTION, forward_noise=3.0), 25.0)
+    found = [predictor.predict(sample((i * 0.1, 0, 0), i * 0.02)) for i in range(20, 40)]
+    assert sum(pose is not None for pose in found) == 10
+    noisy, quiet = found[0], tracking().predict(sample((2.0, 0.0, 0.0), 0.4))
+    assert noisy is not None
+    assert quiet is not None
+    assert noisy.covariance.trace() > 5.0 + quiet.covariance.trace()
+    predictor.adopt(MOTION, 0.0)
+    assert predictor.predict(sample((9.0, 0.0, 0.0), 2.0)) is None

@@ -13,10 +13,12 @@ import pytest
 
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime import smoother_worker
+from mdps_ros.runtime.events import SettingsEvent
 from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
 from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.smoother_pace import LATE, SPARED
 from mdps_ros.runtime.smoother_worker import SmoothingWorker
+from mdps_ros.settings import with_values
 from test.runtime.town import estimates, fast_settings, initial_pose, odometry, plain
 
 PATIENCE_S = 60.0
@@ -115,6 +117,27 @@ def test_a_late_worker_leaves_revisions_out_and_finishes_every_pose_once(aside, 
     assert sink.notes[0].data["left_out"] == 3.0
 
 
+def test_other_settings_come_to_the_smoother_between_the_frames_that_they_came_between(
+    aside, town
+) -> None:
+    session, sink = aside
+    other = {"smoother.stride": 2, "smoother.particles": 40, "motion.forward_noise": 0.3}
+    change = SettingsEvent(settings=with_values(SETTINGS, other))
+    events = [*EVENTS[:25], change, *EVENTS[25:]]
+    inline = Session(town, SETTINGS)
+    said = [inline.handle(event) for event in events]
+    due = 0
+    for event, outputs in zip(events, said, strict=True):
+        session.handle(event)
+        if event is change:
+            sink.worker.adopt(change.settings, session.map_error)
+        due += len(trajectories([outputs]))
+        assert until(lambda: len(sink.found) == due)  # noqa: B023
+    assert plain(sink.found) == plain(trajectories(said))
+    unchanged = Session(town, SETTINGS)
+    assert plain(sink.found) != plain(trajectories([unchanged.handle(event) for event in EVENTS]))
+
+
 class FakeSmoother:
     """One walk per frame; what is asked of it is written down."""
 
@@ -127,6 +150,9 @@ class FakeSmoother:
 
     def forget(self) -> None:
         self.told.append("forget")
+
+    def adopt(self, *change: Any) -> None:
+        self.told.append(change)
 
     def remember(self, frame: Any) -> bool:
         self.told.append(frame)
@@ -222,6 +248,20 @@ def test_a_starved_worker_begins_anew_and_says_so(fake, monkeypatch: pytest.Monk
     assert until(lambda: sink.found)
     assert smoother.told[:2] == ["forget", 4]
     assert smoother.told[-2:] == [5, 1.0]
+
+
+def test_a_starved_worker_still_learns_the_newest_settings(
+    fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smoother_worker, "WAITING_MAX", 4)
+    smoother, sink = fake
+    for name in ("old", "new"):
+        sink.worker.adopt(name, "map error")
+    for number in range(4):
+        sink.worker.watch(number)
+    sink.worker.start()
+    assert until(lambda: sink.found)
+    assert smoother.told == ["forget", ("new", "map error"), 2, 3, 1.0]
 
 
 def test_an_error_is_handed_on_and_ends_the_smoothing_alone(fake) -> None:

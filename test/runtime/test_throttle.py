@@ -20,3 +20,10 @@ def test_held_notes_are_counted_in_the_next_line() -> None:
     assert said[1:-1] == [None] * (len(said) - 2)
     assert said[-1] == f"[image_dropped] late ({len(said) - 2} more before)"
     assert throttle.text(IMAGE, 10.0 * PERIOD_S) == "[image_dropped] late"
+
+
+def test_what_was_asked_for_is_told_each_time() -> None:
+    throttle = NoteThrottle()
+    texts = [f"settings changed: road.lateral_sd = {value}" for value in (1.0, 2.0, 3.0)]
+    told = [throttle.text(Note(Code.SETTINGS, Severity.INFO, text), 0.1) for text in texts]
+    assert told == [f"[settings] {text}" for text in texts]

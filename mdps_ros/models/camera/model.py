@@ -15,6 +15,7 @@ last one over `camera.decorrelation`.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,12 @@ class CameraModel:
         self._networks = (networks or load_networks(settings.weights)).to(device)
         cache = Path(settings.tile_cache).expanduser() if settings.tile_cache else None
         self._store = FeatureTiles(tiles, self._networks.map, settings.tile_memory, device, cache)
+
+    def with_settings(self, settings: CameraSettings) -> CameraModel:
+        """The same model by other settings, with the networks and tiles that it holds."""
+        other = copy.copy(self)
+        other._settings = settings
+        return other
 
     def bind(
         self,
