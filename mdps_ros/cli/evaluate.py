@@ -114,7 +114,7 @@ def kitti(
         rows = run_tasks(suite.run_row, tasks, jobs)
         suite_name, columns = f"kitti {map}", KITTI_COLUMNS
     groups = calibration_report.groups_of(rows, suite.method_and_sequence)
-    _finish(suite_name, rows, columns, json_file, calibration=calibration_report.totals(groups))
+    _finish(suite_name, rows, columns, json_file, **calibration_report.content(groups))
     if json_file is not None:
         title = f"Calibration on KITTI, {map} map"
         calibration_report.write_page(json_file, groups, title, results.command_line())

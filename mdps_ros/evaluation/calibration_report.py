@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from mdps_ros.evaluation.calibration import COUNTS, Floats, numbers
+from mdps_ros.evaluation.calibration import COUNTS, SHARE_EDGES, Floats, numbers
 from mdps_ros.evaluation.pit import AXES
 from mdps_ros.evaluation.results import Row, markdown_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 DRAWS = 1000
 """Of the bootstrap."""
@@ -70,10 +67,11 @@ def pit_distance(counts: Floats) -> Floats:
 def share_error(sums: Sums) -> Floats:
     """Expected calibration error: mean over frames of |share - how often it is right| of bins."""
     gap = np.abs(sums.mass - sums.inside).sum(-1)
-    return _ratio(gap, sums.frames.sum(-1))
+    return ratio(gap, sums.frames.sum(-1))
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Their quotient; NaN where the whole is nothing."""
     with np.errstate(invalid="ignore", divide="ignore"):
         found: Floats = np.where(whole > 0.0, part / whole, np.nan)
     return found
@@ -89,18 +87,18 @@ class Bounded(NamedTuple):
 
 FIGURES: Mapping[str, Bounded] = MappingProxyType(
     {
-        "position_nees_mean": Bounded(lambda s: _ratio(s.position_nees, s.claimed), 1.0, 4.0),
+        "position_nees_mean": Bounded(lambda s: ratio(s.position_nees, s.claimed), 1.0, 4.0),
         "position_nees_95_share": Bounded(
-            lambda s: _ratio(s.position_inside, s.claimed), 0.90, 0.98
+            lambda s: ratio(s.position_inside, s.claimed), 0.90, 0.98
         ),
-        "heading_nees_mean": Bounded(lambda s: _ratio(s.heading_nees, s.claimed), 0.5, 2.0),
-        "heading_nees_95_share": Bounded(lambda s: _ratio(s.heading_inside, s.claimed), 0.90, 0.98),
+        "heading_nees_mean": Bounded(lambda s: ratio(s.heading_nees, s.claimed), 0.5, 2.0),
+        "heading_nees_95_share": Bounded(lambda s: ratio(s.heading_inside, s.claimed), 0.90, 0.98),
         "pit_longitudinal_distance": Bounded(lambda s: pit_distance(s.pit[:, 0]), 0.0, 0.05),
         "pit_lateral_distance": Bounded(lambda s: pit_distance(s.pit[:, 1]), 0.0, 0.05),
         "pit_heading_distance": Bounded(lambda s: pit_distance(s.pit[:, 2]), 0.0, 0.05),
         "share_calibration_error": Bounded(share_error, 0.0, 0.05),
         "reliable_within_5m_share": Bounded(
-            lambda s: _ratio(s.reliable_near, s.reliable), 0.98, 1.0
+            lambda s: ratio(s.reliable_near, s.reliable), 0.98, 1.0
         ),
     }
 )
@@ -212,6 +210,40 @@ def totals(groups: Sequence[Group]) -> list[Row]:
     return found
 
 
+def reliability(groups: Sequence[Group]) -> list[Row]:
+    """One row per method and bin of the share that holds frames.
+
+    How often the truth was in the hypothesis's region (`inside_share`, with its standard error), or
+    within 5 m, where so much of the belief was.
+    """
+    found: list[Row] = []
+    for group in groups:
+        whole, draws = group.whole(), group.draws()
+        mean, inside, near = (
+            ratio(part, whole.frames)[0] for part in (whole.mass, whole.inside, whole.near)
+        )
+        error = ratio(draws.inside, draws.frames)
+        found += [
+            {
+                "name": group.name,
+                "share_from": SHARE_EDGES[index],
+                "share_to": SHARE_EDGES[index + 1],
+                "frames": int(whole.frames[0, index]),
+                "mean_share": float(mean[index]),
+                "inside_share": float(inside[index]),
+                "inside_share_se": float(np.nanstd(error[:, index])),
+                "within_5m_share": float(near[index]),
+            }
+            for index in np.flatnonzero(whole.frames[0])
+        ]
+    return found
+
+
+def content(groups: Sequence[Group]) -> dict[str, list[Row]]:
+    """What goes into a result file beside its rows."""
+    return {"calibration": totals(groups), "reliability": reliability(groups)}
+
+
 def table(groups: Sequence[Group]) -> str:
     """The figures as Markdown, under a row with their bounds."""
     bounds: Row = {"name": "bounds"}
@@ -240,6 +272,8 @@ def section(json_file: Path, groups: Sequence[Group]) -> str:
     """
     if not groups:
         return ""
+    from mdps_ros.evaluation.calibration_figure import draw
+
     picture = json_file.with_name(f"{json_file.stem}_calibration.png")
     draw(picture, groups)
     return f"{_INTRODUCTION}{table(groups)}\n![Calibration]({picture.name})\n"
@@ -250,45 +284,3 @@ def write_page(json_file: Path, groups: Sequence[Group], title: str, command: st
     path = json_file.with_name(f"{json_file.stem}_calibration.md")
     text = f"# {title}\n\nMade by\n\n    {command}\n" + section(json_file, groups)
     path.write_text(text, encoding="utf-8")
-
-
-def draw(path: Path, groups: Sequence[Group]) -> None:
-    """The reliability diagram of the share, and the histograms of the transform."""
-    from matplotlib.figure import Figure as Picture
-
-    figure = Picture(figsize=(15.0, 4.8), layout="constrained")
-    panels = figure.subplots(1, 1 + len(AXES))
-    panels[0].plot([0, 1], [0, 1], color="grey", linestyle=":")
-    for group in groups:
-        _reliability(panels[0], group)
-        for index, (axis, panel) in enumerate(zip(AXES, panels[1:], strict=True)):
-            counts = group.whole().pit[0, index]
-            density = counts / max(counts.mean(), 1e-300)
-            panel.stairs(density, np.linspace(0.0, 1.0, len(counts) + 1))
-            panel.set_title(f"PIT, {axis}")
-    panels[0].set(
-        xlabel="share of the best hypothesis",
-        ylabel="share of the frames with the truth there",
-        title="reliability",
-    )
-    for panel in panels[1:]:
-        panel.axhline(1.0, color="grey", linestyle=":")
-        panel.set(xlabel="distribution function at the truth", ylim=(0.0, None))
-    panels[1].set_ylabel("frames, relative to uniform")
-    for panel in panels:
-        panel.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=min(len(groups), 4), fontsize="small")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-
-
-def _reliability(panel: Axes, group: Group) -> None:
-    """How often each bin's hypotheses hold the truth, with standard errors; empty bins left out."""
-    whole, draws = group.whole(), group.draws()
-    held = whole.frames[0] > 0
-    claimed = _ratio(whole.mass, whole.frames)[0, held]
-    right = _ratio(whole.inside, whole.frames)[0, held]
-    # a bin of one drive is in few draws, and always has the same value there
-    drawn = _ratio(draws.inside, draws.frames)[:, held]
-    error = np.nanstd(drawn, axis=0)
-    panel.errorbar(claimed, right, yerr=error, marker="o", ms=3, capsize=2, lw=1, label=group.name)

@@ -106,6 +106,19 @@ def test_frames_are_binned_by_the_share_and_counted_by_hand() -> None:
     assert (row["reliable_frames"], row["reliable_within_5m_frames"]) == (2, 1)
 
 
+def test_reliability_tells_frames_and_errors_of_each_bin_that_has_some() -> None:
+    """Every second drive is right throughout where half of the belief is, the others never."""
+    rows = rows_of(100, frames=50, mass=0.45)
+    for row in rows:
+        row["share_bin_inside"] = row["share_bin_frames"] if row["seed"] % 2 else "0 " * 12
+    (line,) = report.reliability(report.groups_of(rows))
+    assert (line["share_from"], line["share_to"], line["frames"]) == (0.4, 0.5, 5000)
+    assert line["mean_share"] == pytest.approx(0.45)
+    assert line["inside_share"] == pytest.approx(0.5)
+    assert line["inside_share_se"] == pytest.approx(0.05, rel=0.1)
+    assert report.content([]) == {"calibration": [], "reliability": []}
+
+
 def test_a_run_that_never_claims_has_no_spread_to_judge() -> None:
     total = total_of(rows_of(3, mass=0.5))
     assert total["position_nees_mean"] is None
