@@ -40,7 +40,7 @@ def helsinki(
         list[str] | None, typer.Option("--heading", help="known to 30 degrees, or unknown.")
     ] = None,
     methods: Annotated[
-        list[str] | None, typer.Option("--method", help="mdpf, road ...; again for more.")
+        list[str] | None, typer.Option("--method", help="mdpf, road, dense ...; again for more.")
     ] = None,
     control: Annotated[
         bool, typer.Option(help="Show the images of another drive: nothing must converge.")
@@ -70,11 +70,12 @@ def helsinki(
     from mdps_ros.evaluation import street_drives as suite
 
     _check("--split", [split], suite.SPLITS)
+    known_methods = suite.FILTERS if lag else suite.METHODS
     runs = tuple(
         suite.StreetRun(
             method=method, map=map, heading_known=heading == "known", own_images=not control
         )
-        for method in _check("--method", methods or list(suite.METHODS), suite.METHODS)
+        for method in _check("--method", methods or list(known_methods), known_methods)
         for heading in _check("--heading", headings or ["known"], ("known", "unknown"))
         for map in _check("--map", maps or ["clean", "imperfect"], suite.MAPS)
     )
@@ -90,9 +91,9 @@ def helsinki(
     results.print_table(Console(), f"helsinki {split}", study.totals(rows), study.columns)
     if json_file is not None:
         command = results.command_line()
-        calibration = calibration_report.totals(calibration_report.groups_of(rows))
+        honesty = calibration_report.content(calibration_report.groups_of(rows))
         content = results.document("helsinki", rows, 0, command=command)
-        results.write_json(json_file, content | {"calibration": calibration})
+        results.write_json(json_file, content | honesty)
         study.write_page(json_file, rows, command)
 
 

@@ -18,8 +18,9 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
-from mdps_ros.evaluation import calibration
+from mdps_ros.evaluation import calibration, dense_search
 from mdps_ros.evaluation.belief_nll import MixtureNll
+from mdps_ros.evaluation.dense_search import CELL_SD, HEADING_SD
 from mdps_ros.evaluation.metrics import errors
 from mdps_ros.evaluation.pit import PitWatch, output_kernel
 from mdps_ros.evaluation.report import row_of
@@ -36,7 +37,7 @@ from mdps_ros.sim.street_drive import StreetDriveStyle, simulate_street_drive
 from mdps_ros.sim.street_split import HELSINKI_TEST, HELSINKI_TRAIN
 
 LENGTH_M = 500.0
-HEADING_SD = math.radians(30.0)
+START_HEADING_SD = math.radians(30.0)
 CURVE_M = (0, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500)
 """Travel at which rows tell the error, for curves of recall over distance."""
 SPLITS = MappingProxyType({"train": HELSINKI_TRAIN, "test": HELSINKI_TEST})
@@ -51,15 +52,22 @@ MAPS: Mapping[str, ImperfectStyle | None] = MappingProxyType(
 )
 """What the localizer is given in place of the map that was drawn."""
 
-METHODS: Mapping[str, Mapping[str, bool | float | str]] = MappingProxyType(
+FILTERS: Mapping[str, Mapping[str, bool | float | str]] = MappingProxyType(
     {
         "mdpf": {},
         "particle filter": {"filter.bandwidth_position": 0.0, "filter.bandwidth_yaw": 1e-4},
         "road": {"camera.enabled": False},
     }
 )
-"""Name of a method -> what it changes in the settings."""
-
+"""Name of a particle filter -> what it changes in the settings."""
+DENSE = "dense"
+METHODS: Mapping[str, Mapping[str, bool | float | str]] = MappingProxyType(
+    {
+        **FILTERS,
+        DENSE: {"filter.bandwidth_position": CELL_SD, "filter.bandwidth_yaw": HEADING_SD},
+    }
+)
+"""The same for all methods; the dense search has no kernels, a place is anywhere in its cell."""
 
 TOLD = ("map_error.sd=0.85", "map_error.distance=20")
 """What one would tell a localizer of a surveyed city map; the same for all maps and methods."""
@@ -178,10 +186,13 @@ def _row(drive: RecordedDrive, split: str, index: int, run: StreetRun, settings:
     place = _map(run.map, index)
     settings = _told(settings, run, drive.truth, index)
     begun = time.perf_counter()
-    session = Session(place, settings)
     kernel = output_kernel(settings)
     nll, pit = MixtureNll(drive.truth, kernel), PitWatch(drive.truth, kernel)
-    outputs = answers(session, drive.events(_other(run, split, index)))
+    events = drive.events(_other(run, split, index))
+    if run.method == DENSE:
+        outputs = dense_search.search(place, settings, events)
+    else:
+        outputs = answers(Session(place, settings), events)
     trace = collect_trace(pit.watch(nll.watch(outputs)), drive.truth)
     trace = dataclasses.replace(trace, seconds=time.perf_counter() - begun)
     row = row_of(run.name, index, trace)
@@ -240,10 +251,10 @@ def _told(settings: Settings, run: StreetRun, truth: Track, index: int) -> Setti
     """Settings with the method's changes and what is told of the start."""
     values: dict[str, bool | float | str] = {"runtime.seed": index, **METHODS[run.method]}
     if run.heading_known:
-        error = float(np.random.default_rng((index, 1)).normal(0.0, HEADING_SD))
+        error = float(np.random.default_rng((index, 1)).normal(0.0, START_HEADING_SD))
         values |= {
             "start.heading_known": True,
             "start.heading": math.remainder(float(truth.poses[0, 2]) + error, math.tau),
-            "start.heading_sd": HEADING_SD,
+            "start.heading_sd": START_HEADING_SD,
         }
     return with_values(settings, values)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mdps_ros.evaluation import calibration_report
+from mdps_ros.evaluation.dense_search import CELL_M, HEADINGS
 from mdps_ros.evaluation.results import Row, markdown_table
 from mdps_ros.evaluation.street_drives import CURVE_M
 
@@ -49,6 +50,8 @@ errors and recalls are over the frames after it, pooled as means over drives (me
 as it is; the imperfect map is warped by 1 m over 15 m, lacks 30 % of the small objects and 5 % of
 the buildings, and has 10 % of the road widths wrong by 30 %. In all runs the camera's height, pitch
 and focal length differ from the calibration by about 2 %, and images show cars that no map knows.
+`seconds` is the time of a drive, loading of the map's features included; a method `dense` weighs
+every pose of a grid ({cell:g} m, {heading:g} degrees) by the same camera model.
 
 Made by
 
@@ -113,7 +116,7 @@ def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:
     drives = len({row["seed"] for row in rows})
     picture = json_file.with_suffix(".png")
     draw_curves(picture, rows)
-    text = _INTRODUCTION.format(drives=drives, command=command)
+    text = _INTRODUCTION.format(drives=drives, command=command, cell=CELL_M, heading=360 / HEADINGS)
     text += markdown_table(totals(rows), TOTAL_COLUMNS)
     text += f"\n![Recall over distance]({picture.name})\n"
     text += calibration_report.section(json_file, calibration_report.groups_of(rows))

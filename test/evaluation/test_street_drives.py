@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mdps_ros.core.mapdata import Bounds
+from mdps_ros.evaluation import dense_search
 from mdps_ros.evaluation import street_drives as suite
 from mdps_ros.evaluation.belief_nll import CAP_NATS, MixtureNll
 from mdps_ros.evaluation.pit import output_kernel
@@ -88,14 +89,22 @@ def test_events_come_by_their_stamps_and_a_control_shows_other_pictures(short_dr
     assert np.array_equal(shown[0], other.images[-1].rgb)
 
 
-def test_rows_tell_each_way_to_localize_a_drive(short_drives) -> None:
+def test_rows_tell_each_way_to_localize_a_drive(
+    short_drives, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dense_search, "CELL_M", 10.0)
+    monkeypatch.setattr(dense_search, "HEADINGS", 12)
+    monkeypatch.setattr(dense_search, "DRAWS", 1 << 12)
     runs = (
         suite.StreetRun(map="imperfect"),
+        suite.StreetRun(method="dense", map="imperfect"),
         suite.StreetRun(method="road", heading_known=False),
     )
-    rows = suite.drive_rows("test", 0, runs, with_values(Settings(), QUICK))
+    quick = {**QUICK, "camera.tile_cache": str(tmp_path)}  # the first two see the same map
+    rows = suite.drive_rows("test", 0, runs, with_values(Settings(), quick))
     assert [row["name"] for row in rows] == [
         "mdpf, imperfect map, heading known",
+        "dense, imperfect map, heading known",
         "road, clean map, heading unknown",
     ]
     for row in rows:
