@@ -202,10 +202,8 @@ def _latched(
 ) -> Iterator[Entry]:
     stamp = int(odometry.stamps_ns[0])
     if camera is not None:
-        transform = ros_messages.static_transform(
-            stamp, names.base, names.camera, camera.T_base_camera
-        )
-        yield Entry(stamp, 0, STATIC_TF_TOPIC, transform)
+        mounting = ros_messages.transform(stamp, names.base, names.camera, camera.T_base_camera)
+        yield Entry(stamp, 0, STATIC_TF_TOPIC, mounting)
     if anchor is not None:
         yield Entry(stamp, 0, ANCHOR_TOPIC, ros_messages.nav_sat_fix(stamp, names.map, anchor))
 

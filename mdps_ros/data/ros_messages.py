@@ -73,8 +73,9 @@ def odometry(
 
 def planar_pose(pose: NDArray[np.float64]) -> Any:
     """geometry_msgs/Pose of (3,) x m, y m, yaw rad."""
-    turn = (0.0, 0.0, float(np.sin(pose[2] / 2)), float(np.cos(pose[2] / 2)))
-    return new("geometry_msgs/msg/Pose", position=point(*pose[:2]), orientation=quaternion(turn))
+    return new(
+        "geometry_msgs/msg/Pose", position=point(*pose[:2]), orientation=heading(float(pose[2]))
+    )
 
 
 def point(x: float, y: float, z: float = 0.0) -> Any:
@@ -154,25 +155,28 @@ def camera_info(stamp_ns: int, frame: str, camera: CameraModel) -> Any:
     )
 
 
-def static_transform(stamp_ns: int, parent: str, child: str, transform: NDArray[np.float64]) -> Any:
+def transform(stamp_ns: int, parent: str, child: str, T_parent_child: NDArray[np.float64]) -> Any:
     """tf2_msgs/TFMessage with one transform.
 
     Args:
         stamp_ns: ns.
         parent: frame that the transform leads to.
         child: frame that it leads from.
-        transform: (4, 4) parent <- child.
+        T_parent_child: parent <- child, (4, 4), or (3,) x m, y m, yaw rad.
     """
-    turn = tuple(float(q) for q in Rotation.from_matrix(transform[:3, :3]).as_quat())
-    offset = (float(value) for value in transform[:3, 3])
+    if T_parent_child.shape == (3,):
+        offset, turn = (*T_parent_child[:2], 0.0), heading(float(T_parent_child[2]))
+    else:
+        offset = tuple(T_parent_child[:3, 3])
+        turn = quaternion(tuple(map(float, Rotation.from_matrix(T_parent_child[:3, :3]).as_quat())))
     stamped = new(
         "geometry_msgs/msg/TransformStamped",
         header=header(stamp_ns, parent),
         child_frame_id=child,
         transform=new(
             "geometry_msgs/msg/Transform",
-            translation=vector(*offset),
-            rotation=quaternion(turn),
+            translation=vector(*(float(value) for value in offset)),
+            rotation=turn,
         ),
     )
     return new("tf2_msgs/msg/TFMessage", transforms=[stamped])
@@ -201,6 +205,11 @@ def quaternion(xyzw: tuple[float, ...]) -> Any:
     """geometry_msgs/Quaternion."""
     x, y, z, w = xyzw
     return new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
+
+
+def heading(yaw: float) -> Any:
+    """geometry_msgs/Quaternion of a turn about the vertical, rad."""
+    return quaternion((0.0, 0.0, float(np.sin(yaw / 2)), float(np.cos(yaw / 2))))
 
 
 def six_by_six(planar: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,6 @@ from mdps_ros.data.ros_messages import (
     new,
     planar_pose,
     point,
-    quaternion,
     six_by_six,
     vector,
 )
@@ -148,22 +147,6 @@ def cloud(
         data=np.frombuffer(table.tobytes(), np.uint8),
         is_dense=True,
     )
-
-
-def planar_transform(stamp_ns: int, parent: str, child: str, pose: NDArray[np.float64]) -> Any:
-    """tf2_msgs/TFMessage with parent <- child as (3,) x m, y m, yaw rad."""
-    turn = (0.0, 0.0, float(np.sin(pose[2] / 2)), float(np.cos(pose[2] / 2)))
-    stamped = new(
-        "geometry_msgs/msg/TransformStamped",
-        header=header(stamp_ns, parent),
-        child_frame_id=child,
-        transform=new(
-            "geometry_msgs/msg/Transform",
-            translation=vector(float(pose[0]), float(pose[1]), 0.0),
-            rotation=quaternion(turn),
-        ),
-    )
-    return new("tf2_msgs/msg/TFMessage", transforms=[stamped])
 
 
 def jpeg_image(stamp_ns: int, frame: str, jpeg: bytes) -> Any:

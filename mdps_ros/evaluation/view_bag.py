@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from rosbags.rosbag2 import WriterError
 
+from mdps_ros.data import ros_messages
 from mdps_ros.data import view_messages as view
 from mdps_ros.data.bag_writer import Entry, write_entries
 from mdps_ros.evaluation.html_map import MARGIN_M, POINTS_MAX, likely_points
@@ -113,7 +114,7 @@ def _estimates(trace: Trace) -> Iterator[Entry]:
     for index, stamp in enumerate(trace.stamps_ns.tolist()):
         pose, covariance = trace.estimate[index], trace.covariance[index]
         said: dict[str, Any] = {
-            "/tf": view.planar_transform(stamp, MAP, BASE, pose),
+            "/tf": ros_messages.transform(stamp, MAP, BASE, pose),
             "/pose": view.pose_with_covariance(stamp, MAP, pose, covariance),
             "/hypothesis_markers": _hypotheses(trace, index),
             "/run/state": view.words(State(int(trace.states[index])).name),
