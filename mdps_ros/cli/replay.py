@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mdps_ros.cli.show import NoteCounter, RunProgress
     from mdps_ros.evaluation.run import Trace
     from mdps_ros.maps import Map
+    from mdps_ros.runtime.bystanders import Bystanders
+    from mdps_ros.runtime.jumps import JumpWatch
     from mdps_ros.runtime.outputs import Output
     from mdps_ros.runtime.session import Session
     from mdps_ros.settings import Settings
@@ -57,6 +59,7 @@ def replay(
         mdps replay drive --map helsinki
         mdps replay drive --map city.osm.pbf --seed 3 --heading 90
         mdps replay drive --map helsinki --set depth.enabled=false
+        mdps replay drive --map helsinki --set node.event_dir=events
     """
     import os
 
@@ -103,19 +106,46 @@ def run(drive: BagDrive, map: Map, settings: Settings, notes: NoteCounter) -> Tr
 
     from mdps_ros.cli.show import RunProgress
     from mdps_ros.evaluation.run import collect_trace
+    from mdps_ros.runtime.jumps import JumpWatch
     from mdps_ros.runtime.session import Session
 
     truth = drive.truth(map)
     start = time.perf_counter()
-    session = Session(map, settings)
-    with RunProgress(drive.length_s) as progress:
-        outputs = _outputs(session, drive, notes, progress)
-        trace = collect_trace(outputs, truth)
+    session, looking = Session(map, settings), _bystanders(map, settings, notes)
+    jumps = JumpWatch(settings.estimate)
+    looking.start()
+    try:
+        with RunProgress(drive.length_s) as progress:
+            outputs = _outputs(session, drive, notes, progress, looking, jumps)
+            trace = collect_trace(outputs, truth)
+    finally:
+        looking.stop()
     return dataclasses.replace(trace, seconds=time.perf_counter() - start)
 
 
+def _bystanders(map: Map, settings: Settings, notes: NoteCounter) -> Bystanders:
+    """Who records getting lost and jumps, where `node.event_dir` asks for it."""
+    from mdps_ros.notes import Code, Note, Severity
+    from mdps_ros.runtime.bystanders import Bystanders
+    from mdps_ros.runtime.incident_recorder import IncidentRecorder
+
+    def failed(error: Exception) -> None:
+        text = f"event records failed, none is made any more: {error!r}"
+        notes.add(Note(Code.EVENT_RECORD, Severity.ERROR, text))
+
+    recorder = None
+    if settings.node.event_dir:
+        recorder = IncidentRecorder(map, settings.node, notes.add, failed)
+    return Bystanders(settings.estimate, recorder=recorder)
+
+
 def _outputs(
-    session: Session, drive: BagDrive, notes: NoteCounter, progress: RunProgress
+    session: Session,
+    drive: BagDrive,
+    notes: NoteCounter,
+    progress: RunProgress,
+    looking: Bystanders,
+    jumps: JumpWatch,
 ) -> Iterator[Output]:
     """What a session answers to a drive."""
     from mdps_ros.notes import Note
@@ -124,9 +154,11 @@ def _outputs(
         if isinstance(event, Note):
             notes.add(event)
             continue
+        looking.heard(event)
         for output in session.handle(event):
             if isinstance(output, Note):
                 notes.add(output)
+            looking.said(output, jumps.see(output))
             yield output
             progress.saw(output)
         progress.at((stamp_ns - drive.start_ns) * 1e-9)

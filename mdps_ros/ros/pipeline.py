@@ -19,6 +19,7 @@ from rclpy.lifecycle import LifecycleNode
 from mdps_ros.notes import Code, Note
 from mdps_ros.ros import diagnostics
 from mdps_ros.ros.intake import Intake
+from mdps_ros.ros.looking_on import make_bystanders
 from mdps_ros.ros.publishing import Publishing
 from mdps_ros.ros.requests import Requests
 from mdps_ros.ros.telling import Telling
@@ -42,7 +43,6 @@ from mdps_ros.runtime.outputs import (
     SmoothedTrajectory,
     TransformEstimate,
 )
-from mdps_ros.runtime.overlay_painter import OverlayPainter
 from mdps_ros.runtime.prediction import Predictor
 from mdps_ros.runtime.smoother_pace import Progress
 from mdps_ros.runtime.worker import Worker
@@ -107,8 +107,10 @@ class Pipeline:
         self._publishing = Publishing(node, settings, city.id)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
         self._smoothing = self._smooth_aside()
-        wants, draw = self._publishing.wants_overlay, self._publishing.overlay
-        self._painter = OverlayPainter(city, wants, draw, self._overlay_failed)
+        tell = self._telling
+        self._bystanders = make_bystanders(
+            city, settings, self._publishing, tell.note, tell.failure
+        )
         self._jumps = JumpWatch(settings.estimate)
         self._predictor = Predictor(settings.motion, settings.node.odometry_rate)
         self._intake = Intake(node, settings, city.anchor, self._offer, self._heard, self._moved)
@@ -153,7 +155,7 @@ class Pipeline:
         self._publishing.map(self._map.raster(bounds, max(wanted, finest)))
         if self._smoothing is not None:
             self._smoothing.start()
-        self._painter.start()
+        self._bystanders.start()
         self._worker.start()
         self._health.begin(time.monotonic())
         self._open = self._intake.open = True
@@ -168,7 +170,7 @@ class Pipeline:
         """Take no more messages and wait for the workers; the belief is kept."""
         self._open = self._intake.open = False
         self._worker.stop()
-        self._painter.stop()
+        self._bystanders.stop()
         if self._smoothing is not None:
             self._smoothing.stop()
         self._archive.stop()
@@ -212,8 +214,7 @@ class Pipeline:
 
     def _handle(self, event: Event) -> None:
         is_image, estimated = isinstance(event, ImageEvent), False
-        if isinstance(event, ImageEvent):
-            self._painter.saw(event)
+        self._bystanders.heard(event)
         begin = time.monotonic()
         with self._smoother_waits():
             outputs = self._session.handle(event)
@@ -228,13 +229,13 @@ class Pipeline:
             if isinstance(output, PoseEstimate):
                 self._stamp_ns, estimated = output.stamp_ns, True
                 self._publishing.pose(output)
-                self._painter.estimated(output)
             elif isinstance(output, TransformEstimate):
                 self._publishing.transform(output, self._intake.odom_frame)
             elif isinstance(output, ParticleSnapshot):
                 self._publishing.particles(output)
             elif isinstance(output, Note):
                 self._take_note(output)
+            self._bystanders.said(output, jump)
         self._used += is_image
         if is_image or estimated:
             self._report()
@@ -248,6 +249,7 @@ class Pipeline:
         """The session goes by other settings; so do those who listen to it."""
         self._jumps.adopt(settings.estimate)
         self._publishing.adopt(settings)
+        self._bystanders.adopt(settings.estimate)
         if self._smoothing is not None:
             self._smoothing.adopt(settings, self._session.map_error)
 
@@ -275,6 +277,3 @@ class Pipeline:
         text = f"the smoother failed, so nothing is smoothed any more: {error}"
         if self._telling.failure(text, error):
             self._health.smoothing_ended(text)
-
-    def _overlay_failed(self, error: Exception) -> None:
-        self._telling.failure("overlays failed, none is drawn any more:", error)

@@ -131,6 +131,14 @@ class Publishing:
         """Publish a camera image with the map drawn in, (H, W, 3)."""
         self._send(topics.OVERLAY, image_message(rgb, stamp_ns, self._settings.frames.base))
 
+    def wants_hypothesis_map(self) -> bool:
+        """Whether somebody listens to it."""
+        return self._wanted(topics.HYPOTHESIS_MAP)
+
+    def hypothesis_map(self, stamp_ns: int, rgb: NDArray[np.uint8]) -> None:
+        """Publish a picture of the belief on its map, (H, W, 3)."""
+        self._send(topics.HYPOTHESIS_MAP, image_message(rgb, stamp_ns, self._frame))
+
     def diagnostics(self, conditions: Iterable[Condition]) -> None:
         """Tell how the node is doing."""
         now = self._node.get_clock().now().to_msg()

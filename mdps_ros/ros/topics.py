@@ -115,6 +115,9 @@ MARKERS = Topic("hypothesis_markers", MarkerArray, 5,
 OVERLAY = Topic("overlay", Image, 2,
     "The newest used image with the map's roads and houses drawn in at its estimate, at most twice "
     "a second; made only when somebody listens.")
+HYPOTHESIS_MAP = Topic("hypothesis_map", Image, 2,
+    "The map around the belief, north up, with particles, hypotheses with number and share, the "
+    "estimate and the way there, rgb8, at most twice a second; made only when somebody listens.")
 STATUS = Topic("status", LocalizerStatus, 1,
     "State, particles, spread, frame counts; at activation and once per frame.", latched=True)
 MAP = Topic("map", OccupancyGrid, 1,
@@ -132,7 +135,7 @@ INPUTS: tuple[Topic, ...] = (
 )  # fmt: skip
 OUTPUTS: tuple[Topic, ...] = (
     POSE, PREDICTED, PARTICLE_CLOUD, PARTICLES, PATH, SMOOTHED, SMOOTHED_PATH, HYPOTHESES, MARKERS,
-    OVERLAY, STATUS, MAP, JUMPS, DIAGNOSTICS,
+    OVERLAY, HYPOTHESIS_MAP, STATUS, MAP, JUMPS, DIAGNOSTICS,
 )  # fmt: skip
 TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, TF)
 """The whole table."""

@@ -24,7 +24,7 @@ class Aside:
     def __init__(
         self,
         name: str,
-        failed: Callable[[Exception], None],
+        failed: Callable[[Exception], object],
         period_s: float = 0.0,
         waiting_max: int = 0,
     ) -> None:

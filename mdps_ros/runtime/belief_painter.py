@@ -45,7 +45,7 @@ class BeliefPainter:
         map: Map,
         wanted: Callable[[], bool],
         deliver: Callable[[int, Picture], None],
-        failed: Callable[[Exception], None],
+        failed: Callable[[Exception], object],
     ) -> None:
         self._backdrops = Backdrops(map, PIXELS)
         self._credit = credit_of(map)

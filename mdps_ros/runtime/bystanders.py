@@ -45,6 +45,10 @@ class Bystanders:
         for each in self._all:
             each.stop()
 
+    def adopt(self, settings: EstimateSettings) -> None:
+        """Go by other settings from now on."""
+        self._sights.adopt(settings)
+
     def heard(self, event: Event) -> None:
         """The session is told something; before it answers."""
         if self._overlays is not None and isinstance(event, ImageEvent):

@@ -35,7 +35,7 @@ class IncidentRecorder:
         map: Map,
         settings: NodeSettings,
         tell: Callable[[Note], None],
-        failed: Callable[[Exception], None],
+        failed: Callable[[Exception], object],
     ) -> None:
         folder = Path(settings.event_dir).expanduser()
         self._folder = IncidentFolder(folder, settings.event_count, map)

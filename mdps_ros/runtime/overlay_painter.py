@@ -62,7 +62,7 @@ class OverlayPainter:
         map: Map,
         wanted: Callable[[], bool],
         deliver: Callable[[int, Picture], None],
-        failed: Callable[[Exception], None],
+        failed: Callable[[Exception], object],
     ) -> None:
         self._map = map
         self._scene: Scene | None = None  # made by the thread that draws, when it first does

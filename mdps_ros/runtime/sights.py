@@ -34,6 +34,10 @@ class Sights:
         self._ids = ModeIds(settings)
         self._estimate: tuple[PoseEstimate, tuple[int, ...]] | None = None
 
+    def adopt(self, settings: EstimateSettings) -> None:
+        """Go by another reach from now on; numbers stay."""
+        self._ids.adopt(settings)
+
     def see(self, output: Output) -> Sight | None:
         """Take what a session says, in its order; an update is whole with its particles."""
         if isinstance(output, PoseEstimate):

@@ -92,7 +92,7 @@ def test_the_layout_names_topics_of_the_recording_or_of_the_node():
     layout = json.loads(LAYOUT.read_text())
     text = json.dumps(layout["configById"])
     named = set(re.findall(r'"(/[a-z_/]+)', text))
-    live = {"/map", "/status", "/initialpose", "/goal_pose", "/clicked_point"}
+    live = {"/map", "/status", "/initialpose", "/goal_pose", "/clicked_point", "/hypothesis_map"}
     assert set(TYPES) - {"/tf", "/run/particles"} <= named
     assert named - live <= set(TYPES)
 
