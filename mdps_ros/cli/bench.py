@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mdps_ros.cli.options import JsonOption
+
 NAMES = ("core", "match", "smoother", "bank", "node", "scale")
 
 
@@ -19,9 +21,7 @@ def bench(
         int | None, typer.Option(min=1, help="Threads of torch; its own choice if not given.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write rows and machine to this file.")
-    ] = None,
+    json_file: JsonOption = None,
     markdown_file: Annotated[
         Path | None, typer.Option("--markdown", help="Write the tables to this file.")
     ] = None,
