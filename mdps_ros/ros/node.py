@@ -14,6 +14,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.timer import Timer
 
+from mdps_ros.notes import Severity
 from mdps_ros.ros import params
 from mdps_ros.ros.pipeline import Pipeline
 from mdps_ros.settings import SettingsError
@@ -69,7 +70,11 @@ class LocalizationNode(LifecycleNode):
         super().__init__("mdps_localization", **options)
         self.failed = False
         self._pipeline: Pipeline | None = None
-        params.declare(self)
+        for note in params.declare(self):
+            if note.severity is Severity.WARN:
+                self.get_logger().warning(note.text)
+            else:
+                self.get_logger().info(note.text)
         self.add_on_set_parameters_callback(self._judge_parameters)
         if self.declare_parameter("autostart", True).value:
             # By a clock that runs even while simulated time stands still, and from the executor,

@@ -11,6 +11,8 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from mdps_ros.notes import Note
+from mdps_ros.ros.amcl_names import take_over
 from mdps_ros.runtime.live_settings import compare
 from mdps_ros.settings import Settings, SettingsError, check, describe, with_values
 
@@ -41,22 +43,28 @@ def descriptor(value: Any, info: Mapping[str, Any]) -> ParameterDescriptor:
     return made
 
 
-def declare(node: Node) -> None:
+def declare(node: Node) -> tuple[Note, ...]:
     """Declare every setting; values from the launch file or YAML are taken where given.
+
+    Returns:
+        What became of values that were given by AMCL's names.
 
     Raises:
         SettingsError: an unknown name, a wrong type or a value out of range was given.
     """
     _refuse_unknown(node)
+    taken = take_over({name: p.value for name, p in overrides(node).items()})
     for name, value, info in describe(Settings()):
         try:
-            node.declare_parameter(name, value, descriptor(value, info))
+            given = taken.values.get(name, value)
+            node.declare_parameter(name, given, descriptor(value, info))
         except InvalidParameterTypeException as error:
             wanted = type(value).__name__
             hint = " such as 2.0, not 2" if wanted == "float" else ""
             raise SettingsError(f"parameter {name} must be a {wanted}{hint}") from error
         except InvalidParameterValueException as error:
             raise SettingsError(f"parameter {name}: {error}") from error
+    return taken.told
 
 
 def read(node: Node) -> Settings:
@@ -97,11 +105,17 @@ def judge(parameters: list[Parameter[Any]], now: Settings | None) -> Settings | 
     return settings
 
 
+def overrides(node: Node) -> Mapping[str, Parameter[Any]]:
+    """What the command line, the launch file and YAML say, also of names that nobody declares."""
+    given: Mapping[str, Parameter[Any]] = getattr(node, "_parameter_overrides", {})
+    return given
+
+
 def _refuse_unknown(node: Node) -> None:
     """Raise on overrides in our sections that no setting has: rclpy drops them in silence."""
     known = [name for name, _, _ in describe(Settings())]
     sections = {name.split(".")[0] for name in known}
-    for name in getattr(node, "_parameter_overrides", {}):
+    for name in overrides(node):
         if name.split(".")[0] in sections and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
             raise SettingsError(f"unknown parameter {name}; did you mean {near}?")
