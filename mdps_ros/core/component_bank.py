@@ -11,14 +11,13 @@ covariances that stay within some 1e4 times the measurement noise; beyond use `k
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Filters that are taken at once: their rows stay in a CPU's second-level cache.
+# Filters that each thread takes at once: its rows stay in a CPU's caches.
 _BLOCK = 1 << 14
 
 
@@ -73,12 +72,14 @@ class Transition(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """y = H x + d + r as maps of packed moments; `observation` makes it."""
+    """y = H x + d + r as maps of packed moments; `observation` makes it.
+
+    `system` gives for each output k the rows (H P H^T)_k and (H P)_k, `R` what is added to them.
+    """
 
     H: Float[Tensor, "m n"]
     d: Float[Tensor, "m 1"]
-    cross: Float[Tensor, "mn T"]
-    innovation: Float[Tensor, "V T"]
+    system: Float[Tensor, "V T"]
     R: Float[Tensor, "V 1"]
 
 
@@ -93,28 +94,42 @@ def observation(
     H: Float[Tensor, "m n"], d: Float[Tensor, " m"], R: Float[Tensor, "m m"]
 ) -> Observation:
     """The measurement update with noise covariance R."""
-    eye = torch.eye(H.shape[1], dtype=H.dtype, device=H.device)
-    cross = congruence(H, eye).flatten(0, 1)
-    return Observation(H, d[:, None], cross, _pack_rows(congruence(H, H)), pack(R)[:, None])
+    size = H.shape[1]
+    eye = torch.eye(size, dtype=H.dtype, device=H.device)
+    noise = torch.nn.functional.pad(R, (0, size))
+    system = congruence(H, torch.cat((H, eye)))
+    return Observation(H, d[:, None], system.flatten(0, 1), noise.reshape(-1, 1))
 
 
 def step(
     bank: ComponentBank, moves: Transition, sees: Observation, y: Float[Tensor, "m N"]
 ) -> tuple[ComponentBank, Float[Tensor, " N"]]:
-    """`predict` and `update`, a block of filters at a time."""
-    means, covariances, densities = [], [], []
-    for part, seen in _blocks(bank, y):
-        (mean, covariance), density = _condition(predict(part, moves), sees, seen)
-        means.append(mean)
-        covariances.append(covariance)
-        densities.append(density)
-    return ComponentBank(torch.cat(means, 1), torch.cat(covariances, 1)), torch.cat(densities)
+    """`predict` and `update`, a block of filters at a time, both from the moments before."""
+    if torch.is_grad_enabled() and any(x.requires_grad for x in (*bank, *moves, *sees, y)):
+        return update(predict(bank, moves), sees, y)
+    # what is seen of the moments before the motion
+    spread, noise = (_exact(sees.system, part) for part in (moves.spread, moves.Q))
+    noise = noise + sees.R
+    found = ComponentBank(*(torch.empty_like(rows) for rows in bank))
+    density = torch.empty_like(y[0])
+    size = _BLOCK * torch.get_num_threads()
+    system = y.new_empty(len(spread), min(size, y.shape[1]))
+    for start in range(0, y.shape[1], size):
+        part = (..., slice(start, start + size))
+        mean, covariance = bank.mean[part], bank.covariance[part]
+        room = system[:, : mean.shape[1]]
+        torch.addmm(noise, spread, covariance, out=room)
+        torch.addmm(moves.c, moves.F, mean, out=found.mean[part])
+        torch.addmm(moves.Q, moves.spread, covariance, out=found.covariance[part])
+        residual = y[part] - torch.addmm(sees.d, sees.H, found.mean[part])
+        moved = ComponentBank(found.mean[part], found.covariance[part])
+        density[part] = _condition(moved, room, residual)[1]
+    return found, density
 
 
-def _blocks(bank: ComponentBank, y: Tensor) -> Iterator[tuple[ComponentBank, Tensor]]:
-    parts = (torch.split(rows, _BLOCK, dim=1) for rows in (*bank, y))
-    for mean, covariance, seen in zip(*parts, strict=True):
-        yield ComponentBank(mean, covariance), seen
+def _exact(first: Tensor, second: Tensor) -> Tensor:
+    """The product, rounded once: it is the same for all filters."""
+    return (first.double() @ second.double()).to(second)
 
 
 def predict(bank: ComponentBank, moves: Transition) -> ComponentBank:
@@ -133,35 +148,42 @@ def update(
     Returns:
         The bank, and log p(y) of each filter; NaN where rounding made a covariance indefinite.
     """
-    return _condition(bank._replace(covariance=bank.covariance.clone()), sees, y)
+    system = torch.addmm(sees.R, sees.system, bank.covariance)
+    residual = y - torch.addmm(sees.d, sees.H, bank.mean)
+    return _condition(ComponentBank(*(rows.clone() for rows in bank)), system, residual)
 
 
 def _condition(
-    bank: ComponentBank, sees: Observation, y: Float[Tensor, "m N"]
+    bank: ComponentBank, system: Float[Tensor, "V N"], residual: Float[Tensor, "m N"]
 ) -> tuple[ComponentBank, Float[Tensor, " N"]]:
-    """`update` that may write to the bank's covariance."""
+    """Eliminates one output after the other from [H P H^T + R, H P].
+
+    It writes to all that it is given; but for what a gradient needs as it was, which is kept.
+    """
     mean, covariance = bank
-    width, size = sees.H.shape
-    gains = (sees.cross @ covariance).reshape(width, size, -1)
-    chol = _factor(torch.addmm(sees.R, sees.innovation, covariance), width)
-    residual = y - torch.addmm(sees.d, sees.H, mean)
-    if sees.cross.requires_grad:
-        covariance = covariance.clone()  # its gradient needs what was there
+    width, left = len(residual), system.view(len(residual), -1, system.shape[-1])
+    kept = system.requires_grad or residual.requires_grad
     constant = -0.5 * width * math.log(2.0 * math.pi)
     density = mean.new_full(mean.shape[1:], constant)
-    done: list[tuple[Tensor, Tensor]] = []
-    for k in range(width):
-        gain, surprise = gains[k], residual[k]
-        for j, (earlier, seen) in enumerate(done):
-            gain = torch.addcmul(gain, earlier, chol[k, j], value=-1.0)
-            surprise = torch.addcmul(surprise, seen, chol[k, j], value=-1.0)
-        scale = chol[k, k].reciprocal()
-        gain, surprise = gain * scale, surprise * scale
-        done.append((gain, surprise))
-        mean = torch.addcmul(mean, gain, surprise)
-        density = torch.addcmul(density + scale.log(), surprise, surprise, value=-0.5)
+    for _ in range(width):
+        scale = left[0, 0].rsqrt()
+        row = left[0] * scale if kept else left[0].mul_(scale)
+        surprise = residual[0] * scale
+        gain, rest = row[width:], row[1:width]
+        width -= 1
+        # symmetric: what stands right of the diagonal is what is to be eliminated below it
+        left = _less(left[1:, 1:], rest.unsqueeze(1), row[1:], kept)
+        residual = _less(residual[1:], rest, surprise, kept)
+        mean = _less(mean, gain, -surprise, kept)
+        density = _less(density.add_(scale.log()), surprise, 0.5 * surprise, kept)
         _subtract_square(covariance, gain)
     return ComponentBank(mean, covariance), density
+
+
+def _less(value: Tensor, first: Tensor, second: Tensor, kept: bool) -> Tensor:
+    """Subtract a product from a value, in its place unless that is to be kept."""
+    room = None if kept else value
+    return torch.addcmul(value, first, second, value=-1.0, out=room)
 
 
 def _subtract_square(covariance: Float[Tensor, "T N"], gain: Float[Tensor, "n N"]) -> None:
@@ -171,19 +193,6 @@ def _subtract_square(covariance: Float[Tensor, "T N"], gain: Float[Tensor, "n N"
         end = begin + size - column
         covariance[begin:end].addcmul_(gain[column:], gain[column], value=-1.0)
         begin = end
-
-
-def _factor(packed: Float[Tensor, "T N"], size: int) -> dict[tuple[int, int], Float[Tensor, " N"]]:
-    """Cholesky factor of each packed matrix, entry by entry."""
-    rows = dict(zip(entries(size), packed.unbind(0), strict=True))
-    chol: dict[tuple[int, int], Tensor] = {}
-    for j in range(size):
-        for i in range(j, size):
-            value = rows[i, j]
-            for k in range(j):
-                value = torch.addcmul(value, chol[i, k], chol[j, k], value=-1.0)
-            chol[i, j] = value.sqrt() if i == j else value / chol[j, j]
-    return chol
 
 
 def congruence(A: Float[Tensor, "a n"], B: Float[Tensor, "b n"]) -> Float[Tensor, "a b T"]:
