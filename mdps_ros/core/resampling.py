@@ -43,8 +43,14 @@ def systematic(
     log_weights: Float[Tensor, "B N"], count: int, generator: torch.Generator
 ) -> Int[Tensor, "B M"]:
     """The same draw in each of `count` equal strata; indices ascend."""
+    weights = log_weights.double().exp()
     offset = _rand((log_weights.shape[0], 1), log_weights, generator)
-    return _comb(log_weights.double().exp(), offset.expand(-1, count))
+    if count < _COUNTED:
+        return _comb(weights, offset.expand(-1, count))
+    cumulative = weights.cumsum(-1)
+    # as many teeth k + offset lie below the end of a weight
+    below = (cumulative * (count / cumulative[:, -1:])).sub_(offset).ceil_().long()
+    return _copied(below, count)
 
 
 def residual(
@@ -71,18 +77,26 @@ def _rand(shape: tuple[int, int], like: Tensor, generator: torch.Generator) -> T
 
 def _comb(weights: Float[Tensor, "B N"], offset: Float[Tensor, "B M"]) -> Int[Tensor, "B M"]:
     """The index at the quantile (k + offset k) / M of the cumulative weight, for each tooth k."""
-    batch, count = offset.shape
+    count = offset.shape[1]
     if count < _COUNTED:
         teeth = torch.arange(count, device=offset.device, dtype=offset.dtype)
         return _invert(weights, (teeth + offset) / count)
     cumulative = weights.cumsum(-1)
     place = cumulative * (count / cumulative[:, -1:])
     tooth = place.long().clamp_(max=count - 1)
-    # how many teeth lie below the end of each weight; all of them below the last one's
-    below = tooth + (offset.gather(1, tooth) < place - tooth)
+    # how many teeth lie below the end of each weight
+    return _copied(tooth + (offset.gather(1, tooth) < place - tooth), count)
+
+
+def _copied(below: Int[Tensor, "B N"], count: int) -> Int[Tensor, "B M"]:
+    """Each index as often as teeth lie between the end of its predecessor's weight and of its own.
+
+    All teeth lie below the end of the last weight, however that was rounded.
+    """
+    batch, present = below.shape
     below[:, -1] = count
     copies = torch.diff(below, prepend=below.new_zeros(batch, 1)).clamp_(min=0)
-    index = torch.arange(weights.shape[1], device=weights.device).expand_as(weights).reshape(-1)
+    index = torch.arange(present, device=below.device).expand_as(below).reshape(-1)
     return index.repeat_interleave(copies.reshape(-1), output_size=batch * count).view(batch, count)
 
 

@@ -24,7 +24,7 @@ def normalise(
     """
     top = log_weights.detach().amax(dim=-1, keepdim=True)
     relative = log_weights - top  # first, so that float32 keeps the differences of large values
-    log_sum = torch.logsumexp(relative, dim=-1, keepdim=True)
+    log_sum = relative.exp().sum(-1, keepdim=True).log()
     if not bool(torch.isfinite(log_sum).all()):
         _explain(log_weights.detach())
     return relative - log_sum, (top + log_sum).squeeze(-1)

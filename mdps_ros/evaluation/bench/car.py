@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mdps_ros.core import estimates
+
 SPEED, TURN = 1.0, 0.02  # m and rad per step
 MOVE_SD, TURN_SD = 0.1, 0.02  # m, rad per step
 SEEN_SD = 0.5  # m
@@ -81,5 +83,40 @@ def car_peer(count: int, particles: Any, spaces: Any, laws: Any) -> Callable[[],
         mean = filter_.W @ filter_.X
         deviations = filter_.X - mean
         (deviations * filter_.W[:, None]).T @ deviations
+
+    return step
+
+
+def car_pydpf(count: int, device: str, pydpf: Any) -> Callable[[], Any]:
+    """The same step by the package `pydpf`, with our motion and likelihood in its filter."""
+    generator = torch.Generator(device).manual_seed(0)
+    car = CarModel()
+
+    class Prior(pydpf.Module):  # type: ignore[misc]
+        def sample(self, batch_size: int, n_particles: int, **data: Any) -> Tensor:
+            return car.sample_initial(batch_size, n_particles, None, generator)
+
+    class Motion(pydpf.Module):  # type: ignore[misc]
+        def sample(self, prev_state: Tensor, **data: Any) -> Tensor:
+            return car.propagate(prev_state, None, 1.0, generator)
+
+    class Sight(pydpf.Module):  # type: ignore[misc]
+        def fitness(self, state: Tensor, observation: Tensor, **data: Any) -> Tensor:
+            return car.update(state, observation[0])[1]
+
+    model = pydpf.FilteringModel(
+        prior_model=Prior(), dynamic_model=Motion(), observation_model=Sight()
+    )
+    filter_ = pydpf.ParticleFilter(pydpf.SystematicResampler(generator), model)
+    seen = torch.tensor([[0.5, 0.2]], device=device)
+    state, weight, _ = filter_.initial_proposal(n_particles=count, observation=seen)
+
+    def step() -> None:
+        nonlocal state, weight
+        with torch.no_grad():
+            state, weight, _ = filter_.proposal(
+                prev_state=state, prev_weight=weight, observation=seen
+            )
+            estimates.moments(state, weight)
 
     return step

@@ -12,7 +12,7 @@ from mdps_ros.core import estimates, filtering, mixture, resampling
 from mdps_ros.core.kernels import pose_kernel
 from mdps_ros.core.types import MixtureBelief, StepInputs
 from mdps_ros.evaluation.bench.baselines import dense_log_prob
-from mdps_ros.evaluation.bench.car import CarModel, car_peer
+from mdps_ros.evaluation.bench.car import CarModel, car_peer, car_pydpf
 from mdps_ros.evaluation.bench.peers import beside
 from mdps_ros.evaluation.bench.timing import Case, Contender, Setup
 from mdps_ros.models.motion import Control
@@ -54,8 +54,11 @@ def car_step(setup: Setup, count: int) -> Case:
         ("particles", "particles.state_space_models", "particles.distributions"),
         lambda *modules: car_peer(count, *modules),
     )
+    dpf = beside(
+        "pydpf (systematic)", ("pydpf",), lambda module: car_pydpf(count, setup.device, module)
+    )
     name = f"particle step, {count} particles: move, weigh, resample, mean and covariance"
-    return Case(name, count, "particle", (Contender("ours", step), peer))
+    return Case(name, count, "particle", (Contender("ours", step), peer, dpf))
 
 
 def vehicle_step(setup: Setup, count: int) -> Case:

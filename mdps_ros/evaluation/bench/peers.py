@@ -1,6 +1,7 @@
 """Other people's packages, run beside us where they are installed; we do not depend on them.
 
-pip install particles filterpy torch-kf
+pip install particles filterpy torch-kf, and for pydpf, which asks for Python 3.12 but runs on 3.11:
+pip install --ignore-requires-python --no-deps pydpf; pip install polars
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ from typing import Any
 
 from mdps_ros.evaluation.bench.timing import Contender
 
-INSTALL = {"particles": "particles", "filterpy": "filterpy", "torch_kf": "torch-kf"}
-"""Package of each module's first name, as pip calls it."""
+INSTALL = {
+    "particles": "particles",
+    "filterpy": "filterpy",
+    "torch_kf": "torch-kf",
+    "pydpf": "--ignore-requires-python --no-deps pydpf; pip install polars",
+}
+"""What pip is to install for each module's first name."""
 
 
 def beside(
