@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 MAP_EXTRACTS = HERE / "map-extracts.txt"  # wheels wanted for their data, not for their code
+GENERATED = ("tf2_msgs", "bond", "tier4_localization_msgs")  # messages that have no wheel
 HEARTBEAT_S = 30.0
 
 
@@ -54,7 +56,10 @@ class Setup:
             Step("virtual environment", place, self._make_venv),
             Step("wheels", wheels, self._install_wheels),
             Step("paths", wheels, self._link_checkout),
-            Step("tf2_msgs", wheels, self._build_tf2_msgs),
+            *(
+                Step(name, wheels, functools.partial(self._build_generated, name))
+                for name in GENERATED
+            ),
             Step("messages", _hash(sources, wheels), self._build_messages),
         ]
 
@@ -109,11 +114,12 @@ class Setup:
         (site / "mdps_ros_paths.py").write_text(text)
         (site / "mdps_ros_paths.pth").write_text("import mdps_ros_paths\n")
 
-    def _build_tf2_msgs(self) -> None:
-        source = self.work / "tf2_msgs"
+    def _build_generated(self, name: str) -> None:
+        source = self.work / name
         shutil.rmtree(source, ignore_errors=True)
-        self._call("tf2_msgs", [self.python, HERE / "inside" / "generate_tf2_msgs.py", source])
-        self._cmake("tf2_msgs", source)
+        script = HERE / "inside" / "generate_messages.py"
+        self._call(name, [self.python, script, name, source])
+        self._cmake(name, source)
 
     def _build_messages(self) -> None:
         self._cmake("mdps_ros", self.root, "-DMDPS_ROS_LIVE_SOURCE=ON")

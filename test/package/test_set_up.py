@@ -115,7 +115,10 @@ def steps_done(checkout: Path, fail_at: str = "") -> str:
     return done.stdout.splitlines()[-1]
 
 
-ALL = '["virtual environment", "wheels", "paths", "tf2_msgs", "messages"]'
+ALL = (
+    '["virtual environment", "wheels", "paths", "tf2_msgs", "bond", "tier4_localization_msgs", '
+    '"messages"]'
+)
 
 
 def test_steps_are_skipped_while_their_inputs_stay(checkout: Path) -> None:
@@ -131,8 +134,8 @@ def test_a_changed_message_rebuilds_the_messages_only(checkout: Path, file: str)
 
 
 def test_an_interrupted_step_is_done_again(checkout: Path) -> None:
-    assert steps_done(checkout, fail_at="tf2_msgs").endswith('"tf2_msgs"]')
-    assert steps_done(checkout) == '["tf2_msgs", "messages"]'
+    assert steps_done(checkout, fail_at="bond").endswith('"bond"]')
+    assert steps_done(checkout) == '["bond", "tier4_localization_msgs", "messages"]'
 
 
 def test_a_lost_environment_is_made_anew(checkout: Path) -> None:
