@@ -16,7 +16,7 @@ from mdps_ros.settings import Settings
 if TYPE_CHECKING:
     from mdps_ros.core.types import Belief
     from mdps_ros.runtime.cameras import Look
-    from mdps_ros.runtime.localizer import Summary
+    from mdps_ros.runtime.summary import Summary
 
 CALM = 0.5  # part of what makes an alarm, up to which a claimed pose is trusted
 

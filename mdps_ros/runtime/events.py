@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from mdps_ros.data.recording import CameraModel
 from mdps_ros.runtime.belief_file import SavedBelief
 from mdps_ros.settings import Settings
+
+if TYPE_CHECKING:
+    from mdps_ros.runtime.other_map import ReadyMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +161,20 @@ class SettingsEvent:
     settings: Settings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapEvent:
+    """Go on on another map.
+
+    A tracked vehicle stays so where both maps lie on Earth and it is on the new one: particles
+    move to the same latitude and longitude. Otherwise the filter starts over the new map.
+
+    Attributes:
+        ready: see `Session.make_ready`.
+    """
+
+    ready: ReadyMap
+
+
 Event = (
     OdometryEvent
     | ImageEvent
@@ -166,4 +184,5 @@ Event = (
     | UpdateNowEvent
     | RestoreEvent
     | SettingsEvent
+    | MapEvent
 )

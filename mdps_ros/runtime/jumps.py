@@ -23,6 +23,7 @@ class Cause(Enum):
     SWITCHED = "switched"
     TIME_JUMP = "time jump"
     RESTORED = "restored"
+    MAP_CHANGED = "map changed"
 
 
 CAUSES = {
@@ -31,6 +32,7 @@ CAUSES = {
     Code.LOST: Cause.LOST,
     Code.STAMP_REGRESSION: Cause.TIME_JUMP,
     Code.RESTORED: Cause.RESTORED,
+    Code.MAP_CHANGED: Cause.MAP_CHANGED,
 }
 """Notes after which there is another belief."""
 
@@ -43,7 +45,7 @@ class PoseJump:
         stamp_ns: time of the frame after the jump.
         cause: why.
         before: (3,) float64 m, m, rad: where the vehicle would be now had nothing jumped; None
-            when no pose was claimed before.
+            when no pose was claimed before on this map.
         after: (3,) float64 m, m, rad: where it is claimed to be.
         count: jumps so far, this one included.
     """
@@ -77,6 +79,8 @@ class JumpWatch:
         """Take what a session says, in its order; a jump is told with the claim that makes it."""
         if isinstance(output, Note):
             self._cause = CAUSES.get(output.code, self._cause)
+            if output.code is Code.MAP_CHANGED:  # what was claimed before is of another frame
+                self._T_map_odom = None
         elif isinstance(output, PoseEstimate):
             self._pose = output
         elif isinstance(output, TransformEstimate) and self._pose is not None:

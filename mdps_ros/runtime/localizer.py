@@ -11,21 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mdps_ros.core import estimates, filtering
+from mdps_ros.core import filtering
 from mdps_ros.core.tempering import bearable_share
 from mdps_ros.core.types import Belief, StepInputs
-from mdps_ros.core.weights import effective_size
 from mdps_ros.maps import Map
+from mdps_ros.models import map_error
 from mdps_ros.models.map_error import on_map
-from mdps_ros.models.motion import Control, calibration_moments
+from mdps_ros.models.motion import Control
 from mdps_ros.models.prior import MapPrior, Prior, start_count
 from mdps_ros.models.road import road_log_likelihood
 from mdps_ros.models.vehicle import VehicleModel
 from mdps_ros.runtime.cameras import Look, PoseScore
-from mdps_ros.runtime.ground import lay_ground
-from mdps_ros.runtime.outputs import Mode, ParticleSnapshot
+from mdps_ros.runtime.ground import Ground, lay_ground
+from mdps_ros.runtime.outputs import ParticleSnapshot
 from mdps_ros.runtime.redrawing import redrawing
 from mdps_ros.runtime.smoother_frames import FilterFrame, WeighedScores
+from mdps_ros.runtime.summary import Summary, summarise
 from mdps_ros.settings import MapErrorSettings, Settings
 
 PARTS = 8  # in which an image may be taken
@@ -37,18 +38,6 @@ class Motion(NamedTuple):
     increment: NDArray[np.float64]
     distance: float
     dt: float
-
-
-class Summary(NamedTuple):
-    """A belief in numbers; the fields are those of outputs.PoseEstimate."""
-
-    T_map_base: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    modes: tuple[Mode, ...]
-    particles: int
-    effective_particles: float
-    scale: tuple[float, float]
-    yaw_bias: tuple[float, float]
 
 
 class Localizer:
@@ -81,8 +70,8 @@ class Localizer:
             settings: the whole tree; `road.enabled` and `runtime` count no more.
         """
         self._settings = settings
-        map_error = self._ground.map_error(settings.map_error)
-        self._model = VehicleModel(settings.motion, map_error)
+        error = self._ground.map_error(settings.map_error)
+        self._model = VehicleModel(settings.motion, error)
         self._redrawing = redrawing(settings.filter, self._device)
         roads, road = self._ground.roads, settings.road
         # bound to these settings: a smoother asks it again when they have changed
@@ -135,6 +124,21 @@ class Localizer:
         self._belief, self._fit = Belief(moved, log_weights.to(self._device)), fit
         self._step = None
         self._begun = belief.particle_count
+
+    def change_ground(self, ground: Ground, belief: Belief | None) -> None:
+        """Go on on another map.
+
+        Args:
+            ground: of that map.
+            belief: the one of before, in that map's frame; what it thinks of the old map's error
+                is forgotten. None: there is no belief until `start`.
+        """
+        self._ground, self._step, self._belief = ground, None, None
+        self.adopt(self._settings)
+        if belief is not None:
+            error = self._model.map_error
+            state = map_error.start(belief.state, error, self._generator, drawn=False)
+            self._belief = Belief(state, belief.log_weights)
 
     def advance(self, motion: Motion, look: Look | None, share: float = 1.0) -> tuple[str, ...]:
         """Resample, move and weigh by every measurement there is.
@@ -206,30 +210,7 @@ class Localizer:
         Raises:
             RuntimeError: before `start`.
         """
-        belief = self._started()
-        settings = self._settings.estimate
-        poses, log_weights = belief.state.pose, belief.log_weights
-        found = estimates.modes(
-            poses, log_weights, settings.modes, settings.mode_radius, settings.mode_yaw
-        )
-        modes = tuple(
-            Mode(T_map_base=_array(mean), covariance=_array(covariance), mass=float(mass))
-            for mean, covariance, mass in zip(*(part[0] for part in found), strict=True)
-            if mass > 0
-        )
-        top = modes[0].T_map_base
-        difference = estimates.pose_difference(poses[0], torch.from_numpy(top).to(poses))
-        weighted = difference * log_weights[0].exp()[:, None]
-        mean, spread = calibration_moments(belief.state, log_weights)
-        return Summary(
-            T_map_base=top,
-            covariance=_array(weighted.mT @ difference),
-            modes=modes,
-            particles=belief.particle_count,
-            effective_particles=float(effective_size(log_weights)[0]),
-            scale=(float(mean[0, 0]), float(spread[0, 0])),
-            yaw_bias=(float(mean[0, 1]), float(spread[0, 1])),
-        )
+        return summarise(self._started(), self._settings.estimate)
 
     def snapshot(self, stamp_ns: int) -> ParticleSnapshot:
         """The particles as arrays.
@@ -280,10 +261,6 @@ class Localizer:
         share = 1 - math.exp(-distance / self._settings.filter.lost_distance)
         self._fit += share * (fit - self._fit)
         return weighed
-
-
-def _array(tensor: Tensor) -> NDArray[np.float64]:
-    return tensor.detach().cpu().double().numpy()
 
 
 def _control(motion: Motion, device: torch.device) -> Control:

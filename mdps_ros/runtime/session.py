@@ -11,42 +11,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from mdps_ros.maps import Map
-from mdps_ros.models.prior import PosePrior
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.belief_file import SavedBelief
 from mdps_ros.runtime.cameras import Cameras
 from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import (
     Event,
-    GlobalStartEvent,
     ImageEvent,
     InitialPoseEvent,
+    MapEvent,
     OdometryEvent,
     PlaceEvent,
     RestoreEvent,
     SettingsEvent,
     UpdateNowEvent,
 )
-from mdps_ros.runtime.frames import between, compose
 from mdps_ros.runtime.image_queue import ImageQueue
 from mdps_ros.runtime.live_settings import compare, told
 from mdps_ros.runtime.localizer import Localizer
 from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
-from mdps_ros.runtime.outputs import Output
+from mdps_ros.runtime.other_map import ReadyMap, carried_over, changed, make_ready
+from mdps_ros.runtime.outputs import Output, State
 from mdps_ros.runtime.places import Places
 from mdps_ros.runtime.recent import Seen
-from mdps_ros.runtime.resuming import goes_on
 from mdps_ros.runtime.silence import CameraSilence
 from mdps_ros.runtime.smoother import Smoother
 from mdps_ros.runtime.smoother_frames import FilterFrame
+from mdps_ros.runtime.starts import Begun, Starts
 from mdps_ros.runtime.updates import Updates
 from mdps_ros.settings import MapErrorSettings, Settings, with_values
 
 REGRESSION_NS = 1_000_000_000  # stamps that go back further mean another run, e.g. a bag loop
-FLOOR = np.diag([0.1**2, 0.1**2, 0.02**2])  # least variance of an initial pose: m^2, m^2, rad^2
 
 
 class Session:
@@ -71,7 +67,8 @@ class Session:
         """
         self._map = map
         self._settings = settings
-        device, self._pending_notes = choose_device(settings.runtime.device)
+        self._device, self._pending_notes = choose_device(settings.runtime.device)
+        device = self._device
         self._localizer = Localizer(map, settings, device)
         self._cameras = Cameras(map, settings, device)
         self._odometry = OdometryBuffer(settings.runtime.odometry_buffer)
@@ -85,11 +82,8 @@ class Session:
         if settings.smoother.enabled:
             self._updates.smoother = Smoother(settings, self._localizer.map_error, device)
         self._travel = self._updates.travel
-        self._pose_request: InitialPoseEvent | None = None
         self._update_now = False
-        self._saved: SavedBelief | None = None  # to go on with at the first odometry
-        heading = (settings.start.heading, settings.start.heading_sd)
-        self._heading = heading if settings.start.heading_known else None
+        self._starts = Starts(settings.start, self._localizer, self._updates, self._odometry)
 
     @property
     def settings(self) -> Settings:
@@ -110,6 +104,10 @@ class Session:
     def recent(self) -> tuple[Seen, ...]:
         """What was seen last along the present odometry, the oldest first; a value."""
         return self._updates.recent.updates
+
+    def make_ready(self, map: Map) -> ReadyMap:
+        """Make a map ready for a MapEvent; in whatever thread. Raises as `other_map.make_ready`."""
+        return make_ready(map, self._settings, self._device)
 
     def take_smoother(self) -> Smoother | None:
         """Leave smoothing to the caller, who sets `watch`; None where `smoother.enabled` is off."""
@@ -137,8 +135,7 @@ class Session:
         elif isinstance(event, ImageEvent):
             outputs += self._on_image(event)
         elif isinstance(event, InitialPoseEvent):
-            self._pose_request, self._saved = event, None
-            outputs += self._start_at_pose()
+            outputs += self._begin(self._starts.at_pose(event))
         elif isinstance(event, PlaceEvent):
             # the first one is used at once, for a vehicle that stands
             fresh = not self._travel.has_looked(event.name)
@@ -148,11 +145,11 @@ class Session:
         elif isinstance(event, SettingsEvent):
             outputs += self._adopt(event.settings)
         elif isinstance(event, RestoreEvent):
-            self._saved, self._pose_request = event.saved, None
-            self._localizer.restore(event.saved.belief, event.saved.fit)
-            outputs += self._resume()
+            outputs += self._begin(self._starts.with_saved(event.saved))
+        elif isinstance(event, MapEvent):
+            outputs += self._change_map(event.ready)
         else:
-            outputs += self._start_anywhere(event)
+            outputs.append(self._starts.anywhere(event.heading))
         return tuple(outputs)
 
     def held(self) -> SavedBelief | None:
@@ -178,12 +175,7 @@ class Session:
 
     def _on_odometry(self, event: OdometryEvent) -> list[Output]:
         notes: list[Output] = []
-        if (
-            self._saved is not None
-            and self._odometry.newest is None
-            and goes_on(self._saved, event)
-        ):
-            self._odometry.add(self._saved.stamp_ns, self._saved.T_odom_base)
+        self._starts.expect(event)
         newest = self._odometry.newest
         if newest is not None:
             step_ns = event.stamp_ns - newest.stamp_ns
@@ -194,55 +186,43 @@ class Session:
         if not self._odometry.add(event.stamp_ns, event.T_odom_base):
             return notes  # a duplicate or slightly late sample says nothing new
         self._silence.begin(event.stamp_ns)
-        if self._saved is not None:
-            notes += self._resume()
-        if self._pose_request is not None:
-            notes += self._start_at_pose()
-        return notes + self._drain()
+        return [*notes, *self._begin(self._starts.due()), *self._drain()]
 
     def _on_image(self, event: ImageEvent) -> list[Output]:
         if not self._cameras.understands(event):
             return []
         return [*self._images.put(event), *self._drain()]
 
-    def _start_at_pose(self) -> list[Output]:
-        """Restart around the requested pose, moved on to the newest odometry."""
-        request, newest = self._pose_request, self._odometry.newest
-        if request is None or newest is None:
-            return []
-        then = newest if request.stamp_ns == 0 else self._odometry.at(request.stamp_ns)
-        moved = np.zeros(3) if then is None else between(then.T_odom_base, newest.T_odom_base)
-        mean = compose(request.T_map_base, moved)
-        covariance = np.where(FLOOR > 0, np.maximum(request.covariance, FLOOR), request.covariance)
-        self._localizer.start(PosePrior(mean, covariance))
-        self._pose_request = None
-        self._updates.begin(newest)
-        text = "restarted around the initial pose"
-        note = Note(Code.INITIAL_POSE, Severity.INFO, text, {"x_m": mean[0], "y_m": mean[1]})
-        self._update_now = True  # whoever set it waits for the answer
-        return [note, *self._frame(newest, None)]
-
-    def _resume(self) -> list[Output]:
-        """Go on with the saved belief at its own odometry, or at the newest there is."""
-        saved, newest = self._saved, self._odometry.newest
-        if saved is None or newest is None:
-            return []
-        then = self._odometry.at(saved.stamp_ns)
-        self._saved = None
-        self._updates.begin(newest if then is None else then, saved.state, saved.travelled)
-        self._update_now = True
-        text = "went on with the saved belief"
-        text += "; the vehicle is taken to have stood still since" if then is None else ""
-        return [Note(Code.RESTORED, Severity.INFO, text, {"stamp_s": saved.stamp_ns * 1e-9})]
-
-    def _start_anywhere(self, event: GlobalStartEvent) -> list[Output]:
-        self._heading = event.heading
-        self._pose_request = self._saved = None  # one that still waits for odometry
-        self._localizer.start(self._localizer.global_prior(event.heading))
+    def _begin(self, begun: Begun) -> list[Output]:
+        """Go on with what a request began."""
+        self._update_now |= begun.update
         newest = self._odometry.newest
-        if newest is not None:
-            self._updates.begin(newest)
-        return [Note(Code.STARTED, Severity.INFO, "restarted over the whole map")]
+        answer = self._frame(newest, None) if begun.answer and newest is not None else []
+        return [*begun.notes, *answer]
+
+    def _change_map(self, ready: ReadyMap) -> list[Output]:
+        """Go on on another map, with the belief where it can be carried over."""
+        held, last, newest = self.held(), self._travel.last, self._odometry.newest
+        tracked, belief = held is not None and held.state is State.TRACKING, None
+        if held is not None and tracked:
+            pose = self._localizer.summary().T_map_base
+            belief = carried_over(held.belief, pose, self._map, ready.map)
+        self._map, self._cameras = ready.map, ready.cameras
+        self._starts.forget()  # what waits is of the map before
+        self._places.clear()
+        self._silence.expected = self._cameras.any
+        self._cameras.adopt(self._settings)
+        self._localizer.change_ground(ready.ground, belief)
+        self._updates.change_map(self._cameras)
+        self._updates.adopt(self._settings)
+        note = changed(self._map, tracked=tracked, carried=belief is not None)
+        if held is None or last is None or newest is None:
+            return [note]
+        if belief is None:
+            self._starts.begin_anywhere(None)
+        else:
+            self._updates.begin(last, held.state, held.travelled)
+        return [note, *self._begin(Begun(update=True, answer=True))]
 
     def _adopt(self, wanted: Settings) -> list[Output]:
         """Go on by other settings, as far as they are live."""
@@ -274,7 +254,7 @@ class Session:
         """One update at a stamp, unless the vehicle has hardly moved since the last."""
         outputs: list[Output] = []
         if not self._localizer.started:
-            self._localizer.start(self._localizer.global_prior(self._heading))
+            self._starts.unasked()
             outputs.append(Note(Code.STARTED, Severity.INFO, "started over the whole map"))
         motion, step = self._travel.step(now), self._settings.filter.update_distance
         if self._travel.last is None:
@@ -295,7 +275,7 @@ class Session:
         self._silence.forget()
         self._travel.forget()
         self._updates.recent.forget()
-        self._localizer.start(self._localizer.global_prior(self._heading))
+        self._starts.unasked()
         self._updates.claims.begin()
         text = "odometry stamps went back; buffers cleared, started over the whole map"
         return Note(Code.STAMP_REGRESSION, Severity.WARN, text, {"back_s": back})

@@ -13,11 +13,11 @@ class CameraSilence:
         timeout: s of odometry time without an image.
 
     Attributes:
-        timeout: as given; may be set.
+        expected, timeout: as given; may be set.
     """
 
     def __init__(self, expected: bool, timeout: float) -> None:
-        self._expected = expected
+        self.expected = expected
         self.timeout = timeout
         self._first_ns: int | None = None
         self._told = False
@@ -38,7 +38,7 @@ class CameraSilence:
             now_ns: stamp of the newest odometry.
             newest_ns: of the newest image; None before the first one.
         """
-        if not self._expected:
+        if not self.expected:
             return True
         heard = self._first_ns if newest_ns is None else newest_ns
         silent = heard is not None and (now_ns - heard) * 1e-9 > self.timeout
@@ -47,7 +47,7 @@ class CameraSilence:
 
     def note(self) -> tuple[Note, ...]:
         """What is to be told of a silence that lasts."""
-        if self._told or not self._expected:
+        if self._told or not self.expected:
             return ()
         self._told = True
         text = "no image for a while; going on with odometry alone"

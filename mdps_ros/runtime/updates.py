@@ -68,6 +68,11 @@ class Updates:
         if self.smoother is not None:
             self.smoother.adopt(settings, self._localizer.map_error)
 
+    def change_map(self, cameras: Cameras) -> None:
+        """Go on with what images say on another map; the belief is its owner's."""
+        self._cameras = cameras
+        self.recent.forget()
+
     def begin(
         self, now: OdometrySample, state: State = State.GLOBAL, travelled: float = 0.0
     ) -> None:

@@ -1,0 +1,59 @@
+"""A belief in numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mdps_ros.core import estimates
+from mdps_ros.core.types import Belief
+from mdps_ros.core.weights import effective_size
+from mdps_ros.models.motion import calibration_moments
+from mdps_ros.runtime.outputs import Mode
+from mdps_ros.settings import EstimateSettings
+
+
+class Summary(NamedTuple):
+    """A belief in numbers; the fields are those of outputs.PoseEstimate."""
+
+    T_map_base: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    modes: tuple[Mode, ...]
+    particles: int
+    effective_particles: float
+    scale: tuple[float, float]
+    yaw_bias: tuple[float, float]
+
+
+def summarise(belief: Belief, settings: EstimateSettings) -> Summary:
+    """The numbers of a belief over `VehicleState`, one batch row."""
+    poses, log_weights = belief.state.pose, belief.log_weights
+    found = estimates.modes(
+        poses, log_weights, settings.modes, settings.mode_radius, settings.mode_yaw
+    )
+    modes = tuple(
+        Mode(T_map_base=_array(mean), covariance=_array(covariance), mass=float(mass))
+        for mean, covariance, mass in zip(*(part[0] for part in found), strict=True)
+        if mass > 0
+    )
+    top = modes[0].T_map_base
+    difference = estimates.pose_difference(poses[0], torch.from_numpy(top).to(poses))
+    weighted = difference * log_weights[0].exp()[:, None]
+    mean, spread = calibration_moments(belief.state, log_weights)
+    return Summary(
+        T_map_base=top,
+        covariance=_array(weighted.mT @ difference),
+        modes=modes,
+        particles=belief.particle_count,
+        effective_particles=float(effective_size(log_weights)[0]),
+        scale=(float(mean[0, 0]), float(spread[0, 0])),
+        yaw_bias=(float(mean[0, 1]), float(spread[0, 1])),
+    )
+
+
+def _array(tensor: Tensor) -> NDArray[np.float64]:
+    return tensor.detach().cpu().double().numpy()
