@@ -28,6 +28,7 @@ class Code(Enum):
     RESTORED = "restored"
     STATE_FILE = "state_file"
     SETTINGS = "settings"
+    MAP_CHANGED = "map_changed"
     BAD_MESSAGE = "bad_message"
     STAMP_REGRESSION = "stamp_regression"
     ODOMETRY_GAP = "odometry_gap"
