@@ -7,7 +7,7 @@ that it is held against, so that it does not help that particles gather where th
 prequential principle; Dawid, JRSS A 147, 1984): with q the mean likelihood at the predicted
 particles and r that at places around them, sum(share * log(q / r)) has to exceed the log-odds of
 the share that a claim needs. A guess that excludes the true place, or is believed for its
-narrowness alone, does not pass.
+narrowness alone, does not pass. Only images count: roads fit any parallel street as well.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from mdps_ros.maps import Map
 from mdps_ros.models.prior import MovedPrior, PosePrior
+from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.doubt import evidence_against
 from mdps_ros.runtime.events import InitialPoseEvent
 from mdps_ros.runtime.frames import between
@@ -28,8 +29,7 @@ from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.odometry_buffer import OdometrySample
 from mdps_ros.runtime.outputs import Mode
 from mdps_ros.runtime.recent import Seen
-from mdps_ros.runtime.session import FLOOR
-from mdps_ros.runtime.smoother_frames import WeighedScores
+from mdps_ros.runtime.starts import FLOOR
 from mdps_ros.settings import Settings
 
 ASKED = 512  # predicted poses, and as many around them, that a measurement is asked at
@@ -43,7 +43,7 @@ class Alignment(NamedTuple):
         T_map_base: (3,) m, m, rad: mean of the heaviest hypothesis.
         covariance: (3, 3) of the whole belief about it.
         modes: hypotheses by falling mass.
-        evidence: nats by which what was seen prefers the belief to places around it.
+        evidence: nats by which images prefer the belief to places around it.
         wanted: nats of it that a reliable answer needs.
         images: that were used.
         reliable: whether one hypothesis has the mass of a claim, and the evidence suffices.
@@ -61,10 +61,12 @@ class Alignment(NamedTuple):
     @property
     def text(self) -> str:
         """The answer in a sentence."""
-        share, against = 100.0 * self.modes[0].mass, self.evidence < self.wanted
+        share = 100.0 * self.modes[0].mass
         text = f"the best place has {share:.0f} % of the region"
-        text += f"; what was seen speaks for it by {self.evidence:.1f} nats"
-        if against:
+        if not self.images:
+            return text + "; without an image nothing speaks for the region itself"
+        text += f"; images speak for it by {self.evidence:.1f} nats"
+        if self.evidence < self.wanted:
             text += f", {self.wanted:.1f} are wanted: drive on, or give another region"
         elif not self.reliable:
             text += "; other places of the region fit as well: drive on, or give a smaller one"
@@ -100,10 +102,11 @@ def align(
         motion = _motion(before, seen.now)
         # nothing was seen before it, so that it is an independent look
         share = seen.share if images else 1.0
-        names = localizer.advance(motion, seen.look, share)
-        images += seen.look is not None and seen.look.name in names
-        evidence += _evidence(localizer)
+        localizer.advance(motion, seen.look, share)
         before = seen.now
+        found = None if seen.look is None else _evidence(localizer, seen.look)
+        if found is not None:
+            images, evidence = images + 1, evidence + share * found
     summary = localizer.summary()
     claim = settings.estimate.claim_mass
     wanted = math.log(claim / (1.0 - claim)) if claim < 1.0 else math.inf
@@ -120,15 +123,11 @@ def align(
     )
 
 
-def _evidence(localizer: Localizer) -> float:
-    """For the prediction of the last update, by all that it was weighed by, nats."""
-    frame = localizer.frame(0)
-    total, scores = 0.0, frame.score
-    assert isinstance(scores, WeighedScores)
-    for share, score in scores.parts:
-        against = evidence_against(score, frame.predicted, ASKED)
-        total -= 0.0 if against is None else share * against
-    return total
+def _evidence(localizer: Localizer, look: Look) -> float | None:
+    """For the prediction of the last update by an image, nats; None where it cannot score it."""
+    predicted = localizer.frame(0).predicted
+    found = evidence_against(look.log_likelihood, predicted, ASKED, look.on_earth)
+    return None if found is None else -found
 
 
 def _odometry_at(stamp_ns: int, updates: tuple[Seen, ...]) -> OdometrySample:

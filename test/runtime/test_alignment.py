@@ -108,7 +108,7 @@ def test_two_looks_at_a_place_in_the_region_are_reliable(floor):
     assert found.reliable
     assert found.modes[0].mass > 0.9
     assert found.evidence > found.wanted == pytest.approx(math.log(9.0))
-    assert "speaks for it" in found.text
+    assert "images speak for it" in found.text
 
 
 def test_two_places_that_fit_alike_are_not_reliable(floor):
@@ -151,6 +151,15 @@ def test_evidence_is_that_of_predictions_so_that_one_look_cannot_praise_itself(f
 def test_without_images_or_roads_there_is_no_evidence(floor):
     found = align(guess(), still(None, None), floor, settings(), CPU)
     assert (found.images, found.evidence, found.reliable) == (0, 0.0, False)
+    assert "without an image" in found.text
+
+
+def test_roads_alone_are_no_evidence_as_a_parallel_street_fits_as_well(town):
+    """A narrow guess on a street of the grid, whose other streets nobody looked at."""
+    seen = tuple(Seen(sample(10.0 + i, (3.0 * i, 0.0, 0.0), 3.0 * i), None, 0.0) for i in range(10))
+    found = align(guess((-100.0, 18.5, 0.0), (1.0, 1.0, 0.1)), seen, town, settings(), CPU)
+    assert found.modes[0].mass > 0.9
+    assert not found.reliable
 
 
 def on_the_way(count=6, step=(1.0, 0.0, 0.1), first=TRUTH):
