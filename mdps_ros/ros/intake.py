@@ -100,6 +100,10 @@ class Intake:
         """Convert by other settings from now on; subscriptions and frames stay."""
         self._settings = settings
 
+    def change_map(self, anchor: GeoAnchor | None) -> None:
+        """Convert to the frame of another map from now on."""
+        self._anchor = anchor
+
     def destroy(self) -> None:
         """Give all subscriptions back."""
         self._listener.unregister()

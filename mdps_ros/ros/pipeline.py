@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock
@@ -18,8 +17,9 @@ from rclpy.lifecycle import LifecycleNode
 
 from mdps_ros.notes import Code, Note
 from mdps_ros.ros import diagnostics
+from mdps_ros.ros.beside import Beside
 from mdps_ros.ros.intake import Intake
-from mdps_ros.ros.looking_on import make_bystanders
+from mdps_ros.ros.map_changes import NewMap, load_new_map, published_grid
 from mdps_ros.ros.publishing import Publishing
 from mdps_ros.ros.requests import Requests
 from mdps_ros.ros.telling import Telling
@@ -30,6 +30,7 @@ from mdps_ros.runtime.events import (
     GlobalStartEvent,
     ImageEvent,
     InitialPoseEvent,
+    MapEvent,
     OdometryEvent,
     RestoreEvent,
     SettingsEvent,
@@ -40,26 +41,21 @@ from mdps_ros.runtime.jumps import JumpWatch
 from mdps_ros.runtime.outputs import (
     ParticleSnapshot,
     PoseEstimate,
-    SmoothedTrajectory,
     TransformEstimate,
 )
 from mdps_ros.runtime.prediction import Predictor
-from mdps_ros.runtime.smoother_pace import Progress
 from mdps_ros.runtime.worker import Worker
-from mdps_ros.settings import Settings
+from mdps_ros.settings import Settings, with_values
 
 if TYPE_CHECKING:
     from mdps_ros.maps import Map
     from mdps_ros.runtime.session import Session
-    from mdps_ros.runtime.smoother_worker import SmoothingWorker
-
-GRID_CELLS_MAX = 16_000_000
-"""Cells of the published map; a larger map is published coarser."""
 
 NEW_BELIEF = (
     Code.STARTED,
     Code.INITIAL_POSE,
     Code.RESTORED,
+    Code.MAP_CHANGED,
     Code.LOST,
     Code.STAMP_REGRESSION,
 )
@@ -99,6 +95,8 @@ class Pipeline:
         self._telling = Telling(node, self._health)
         self._log = self._telling.note
         self._open = False
+        self._new_map: NewMap | None = None  # on its way to the session
+        self._changed: Callable[[str], None] = lambda text: None  # told when it has come there
         self._kept: dict[type[Event], Event] = {}  # requests that came while inactive
         self._stamp_ns = 0  # of the newest frame that was worked on
         self._used = 0
@@ -106,10 +104,8 @@ class Pipeline:
         self._dropped_inside = 0  # by the session
         self._publishing = Publishing(node, settings, city.id)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
-        self._smoothing = self._smooth_aside()
-        tell = self._telling
-        self._bystanders = make_bystanders(
-            city, settings, self._publishing, tell.note, tell.failure
+        self._beside = Beside(
+            session, city, settings, self._publishing, self._telling, self._health
         )
         self._jumps = JumpWatch(settings.estimate)
         self._predictor = Predictor(settings.motion, settings.node.odometry_rate)
@@ -121,17 +117,10 @@ class Pipeline:
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=steady)
 
-    def _smooth_aside(self) -> SmoothingWorker | None:
-        """Smoothing in a thread of its own, where it is asked for."""
-        smoother = self._session.take_smoother()
-        if smoother is None:
-            return None
-        # Here, not above: it brings torch, see the node's on_configure.
-        from mdps_ros.runtime.smoother_worker import SmoothingWorker
-
-        made = SmoothingWorker(smoother, self._smoothed, self._log, self._smoother_failed)
-        self._session.watch = made.watch
-        return made
+    @property
+    def map_id(self) -> str:
+        """Content hash of the map in use, or to be used as soon as the session comes to it."""
+        return self._map.id
 
     @property
     def settings(self) -> Settings:
@@ -148,14 +137,31 @@ class Pipeline:
         if self._open:
             self._offer(SettingsEvent(settings=settings))
 
+    def load_map(self, source: str) -> NewMap:
+        """Load a map for `change_map`; in a thread of its own. Raises as `load_new_map`."""
+        return load_new_map(self._session, source, self._settings.node.map_resolution)
+
+    def change_map(self, new: NewMap, done: Callable[[str], None]) -> None:
+        """Go on on another map.
+
+        Args:
+            new: the map.
+            done: takes what became of the belief, in the worker's thread or in this one.
+        """
+        self._map = new.city
+        self._settings = with_values(self._settings, {"node.map": new.source})
+        self._intake.change_map(new.city.anchor)  # what is heard from here on comes after the event
+        self._health.know(*watched(self._settings, self._map))
+        self._new_map, self._changed = new, done
+        if self._open:
+            self._worker.put(new.event)
+        else:
+            self._handle(new.event)
+
     def open(self) -> None:
         """Publish the map and a first status, then take messages; publishers must be active."""
-        bounds, wanted = self._map.bounds, self._settings.node.map_resolution
-        finest = (bounds.width * bounds.height / GRID_CELLS_MAX) ** 0.5
-        self._publishing.map(self._map.raster(bounds, max(wanted, finest)))
-        if self._smoothing is not None:
-            self._smoothing.start()
-        self._bystanders.start()
+        self._publishing.map(published_grid(self._map, self._settings.node.map_resolution))
+        self._beside.start()
         self._worker.start()
         self._health.begin(time.monotonic())
         self._open = self._intake.open = True
@@ -170,9 +176,9 @@ class Pipeline:
         """Take no more messages and wait for the workers; the belief is kept."""
         self._open = self._intake.open = False
         self._worker.stop()
-        self._bystanders.stop()
-        if self._smoothing is not None:
-            self._smoothing.stop()
+        if self._new_map is not None:  # it was still on its way to the worker
+            self._handle(self._new_map.event)
+        self._beside.stop()
         self._archive.stop()
 
     def destroy(self) -> None:
@@ -214,13 +220,17 @@ class Pipeline:
 
     def _handle(self, event: Event) -> None:
         is_image, estimated = isinstance(event, ImageEvent), False
-        self._bystanders.heard(event)
+        if isinstance(event, MapEvent):
+            self._beside.stop()
+        self._beside.heard(event)
         begin = time.monotonic()
-        with self._smoother_waits():
+        with self._beside.standing_back():
             outputs = self._session.handle(event)
         seconds = time.monotonic() - begin
         if isinstance(event, SettingsEvent):
             self._adopted(event.settings)
+        if isinstance(event, MapEvent):
+            self._arrive()
         for output in outputs:
             self._predictor.see(output)
             jump = self._jumps.see(output)
@@ -235,9 +245,9 @@ class Pipeline:
                 self._publishing.particles(output)
             elif isinstance(output, Note):
                 self._take_note(output)
-            self._bystanders.said(output, jump)
+            self._beside.said(output, jump)
         self._used += is_image
-        if is_image or estimated:
+        if is_image or estimated or isinstance(event, MapEvent):
             self._report()
         if estimated:
             late = (self._node.get_clock().now().nanoseconds - self._stamp_ns) * 1e-9
@@ -245,35 +255,32 @@ class Pipeline:
             self._health.worked(seconds, late if 0.0 <= late < LATE_S else None)
         self._archive.keep(self._session.held(), time.monotonic())
 
+    def _arrive(self) -> None:
+        """The session is on another map; so is everybody else from here on."""
+        new, self._new_map = self._new_map, None
+        assert new is not None
+        self._publishing.change_map(new.city.id)
+        self._archive.change_map(new.city.id)
+        self._publishing.map(new.grid)
+        self._beside.change_map(new.city, self._settings)
+        if self._open:
+            self._beside.start()
+
     def _adopted(self, settings: Settings) -> None:
         """The session goes by other settings; so do those who listen to it."""
         self._jumps.adopt(settings.estimate)
         self._publishing.adopt(settings)
-        self._bystanders.adopt(settings.estimate)
-        if self._smoothing is not None:
-            self._smoothing.adopt(settings, self._session.map_error)
+        self._beside.adopt(settings)
 
     def _take_note(self, note: Note) -> None:
         self._dropped_inside += note.code is Code.IMAGE_DROPPED
         if note.code in NEW_BELIEF:
             self._publishing.restart()
         self._log(note)
+        if note.code is Code.MAP_CHANGED:
+            self._changed(note.text)
 
     def _report(self) -> None:
         dropped = self._intake.refused + self._dropped_before + self._dropped_inside
         self._publishing.status(self._stamp_ns, self._used, dropped)
         self._health.reported(self._publishing.estimate, self._used, dropped)
-
-    def _smoother_waits(self) -> AbstractContextManager[None]:
-        return nullcontext() if self._smoothing is None else self._smoothing.standing_back()
-
-    # -- smoother's thread ---------------------------------------------------------------------
-
-    def _smoothed(self, trajectory: SmoothedTrajectory, progress: Progress) -> None:
-        self._publishing.smoothed(trajectory)
-        self._health.smoothed(progress)
-
-    def _smoother_failed(self, error: Exception) -> None:
-        text = f"the smoother failed, so nothing is smoothed any more: {error}"
-        if self._telling.failure(text, error):
-            self._health.smoothing_ended(text)

@@ -69,6 +69,12 @@ class Publishing:
         """Latch the map."""
         self._send(topics.MAP, convert.grid_message(tile, self._frame))
 
+    def change_map(self, map_id: str) -> None:
+        """What comes from now on is of another map, and so is its frame."""
+        self._map_id = map_id
+        self._estimate = None
+        self._path.clear()
+
     def restart(self) -> None:
         """Begin a new path: the belief was replaced."""
         self._path.clear()

@@ -44,11 +44,13 @@ SET_POSE = Service("set_initial_pose", "nav2_msgs/srv/SetInitialPose",
     "As the topic `initialpose`; offered where nav2_msgs is installed.")
 SAVE = Service("~/save_state", "mdps_ros/srv/SaveState",
     "Write the whole belief to a file (`node.state_file` where the request names none).")
+LOAD_MAP = Service("~/load_map", "mdps_ros/srv/LoadMap",
+    "Go on on another map, loaded beside the work; a tracked vehicle stays so where it is on it.")
 LOAD = Service("~/load_state", "mdps_ros/srv/LoadState",
     "Go on with a belief that was saved on the same map.")
 # fmt: on
 
-SERVICES: tuple[Service, ...] = (REINITIALIZE, UPDATE_NOW, SET_POSE, SAVE, LOAD)
+SERVICES: tuple[Service, ...] = (REINITIALIZE, UPDATE_NOW, SET_POSE, SAVE, LOAD, LOAD_MAP)
 """The whole table."""
 
 

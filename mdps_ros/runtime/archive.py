@@ -30,7 +30,7 @@ class Archive:
         tell: called with notes, in whatever thread.
 
     Attributes:
-        map_id: as given.
+        map_id: of the map.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Archive:
         self._tell = tell
         self._keeper = Keeper(self._file, period_s, tell) if self._file else None
         self._newest: SavedBelief | None = None
+        self._readable = True  # the file is of this map, as far as is known
 
     def start(self) -> RestoreEvent | None:
         """Begin to keep beliefs.
@@ -49,7 +50,8 @@ class Archive:
             What the file holds, the first time, unless there is none or it is of no use.
         """
         found = None
-        if self._newest is None and self._file is not None and self._file.exists():
+        wanted = self._newest is None and self._readable
+        if wanted and self._file is not None and self._file.exists():
             try:
                 found = RestoreEvent(saved=read_belief(self._file, self.map_id))
             except BeliefFileError as error:
@@ -60,6 +62,11 @@ class Archive:
         if self._keeper is not None:
             self._keeper.start()
         return found
+
+    def change_map(self, map_id: str) -> None:
+        """Keep beliefs of another map from now on, in the same file."""
+        self.map_id = map_id
+        self._newest, self._readable = None, False
 
     def pace(self, period_s: float) -> None:
         """Save at another pace, beginning with the pause that runs."""

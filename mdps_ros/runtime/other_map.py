@@ -108,6 +108,8 @@ def changed(map: Map, *, tracked: bool, carried: bool) -> Note:
         return Note(Code.MAP_CHANGED, Severity.INFO, text)
     if not tracked:
         return Note(Code.MAP_CHANGED, Severity.INFO, text + "started over the whole of it")
-    text += "the tracked vehicle is not on it, or one of the maps has no place on Earth; started "
-    text += "over the whole of it, send an initialpose to shorten the search"
+    text += (
+        "the tracked vehicle is not on it, or one of the maps has no place on Earth; started over "
+        "the whole of it, send an initialpose to shorten the search"
+    )
     return Note(Code.MAP_CHANGED, Severity.WARN, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mdps_ros.notes import Code, Note
 
 PERIOD_S = 5.0
-ASKED_FOR = (Code.SETTINGS,)
+ASKED_FOR = (Code.SETTINGS, Code.MAP_CHANGED)
 """Codes of what somebody did by hand: each is told, as no two say the same."""
 
 

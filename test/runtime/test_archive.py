@@ -135,3 +135,22 @@ def test_another_pause_counts_for_the_one_that_runs(tmp_path: Path) -> None:
     kept.keep(saved(40), 105.5)
     assert eventually(lambda: read_belief(path, MAP).belief.particle_count == 40)
     kept.stop()
+
+
+def test_on_another_map_the_old_belief_is_neither_saved_nor_read(tmp_path: Path) -> None:
+    path, told = tmp_path / "belief", list[Note]()
+    kept = archive(path, told)
+    kept.start()
+    kept.keep(saved(20), 100.0)
+    assert eventually(path.exists)
+    kept.change_map("b" * 64)
+    assert kept.map_id == "b" * 64
+    with pytest.raises(BeliefFileError, match="there is no belief yet"):
+        kept.save("")
+    kept.stop()
+    assert kept.start() is None
+    other = saved(30)._replace(map_id="b" * 64)
+    kept.keep(other, 200.0)
+    kept.stop()
+    assert read_belief(path, "b" * 64).belief.particle_count == 30
+    assert told == []
