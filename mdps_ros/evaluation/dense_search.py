@@ -32,7 +32,7 @@ from mdps_ros.runtime.travel import Travel
 from mdps_ros.settings import Settings
 
 CELL_M = 2.0
-HEADINGS = 36
+HEADINGS = 72
 CELL_SD = CELL_M / math.sqrt(12.0)  # m, of a place within its cell
 HEADING_SD = math.tau / HEADINGS / math.sqrt(12.0)  # rad, likewise
 DRAWS = 1 << 20  # of the prior, which become the first shares

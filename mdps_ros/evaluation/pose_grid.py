@@ -14,11 +14,10 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from mdps_ros.core.mapdata import Bounds
 
-NEGLIGIBLE = 1e-8  # of the likeliest cell: what is less is dropped
+NEGLIGIBLE = 1e-8  # of the likeliest cell, or of a blur: what is less is dropped
 TAIL = 4.0  # standard deviations of a blur
 
 Share = Float[Tensor, "K rows columns"]
@@ -94,13 +93,12 @@ class PoseGrid(NamedTuple):
             part = _shifted(part, shift, sd, axis)
         turn, spread = torch.tensor([step.turn / self.turn]), step.turn_sd / self.turn
         weights, reach = taps(turn, spread)
-        part = sum(
-            weight * part.roll(offset - reach, 0)
-            for offset, weight in enumerate(weights[0].tolist())
-            if weight > 0.0
-        )
         found = torch.zeros_like(share)
-        found[where] = part
+        target = found[where]
+        for k in _occupied(part):
+            for tap, weight in enumerate(weights[0].tolist()):
+                if weight > NEGLIGIBLE:
+                    target[(k + tap - reach) % self.headings].add_(part[k], alpha=weight)
         return found
 
     def weighed(
@@ -160,12 +158,24 @@ def _cropped(share: Share, reach: int) -> tuple[Share, tuple[slice, slice, slice
 
 
 def _shifted(share: Share, shift: Float[Tensor, " K"], sd: float, axis: int) -> Share:
-    """Each heading's cells shifted along an axis."""
+    """Each heading's cells shifted along an axis; few weights count, so each is added by itself."""
     weights, reach = taps(shift, sd)
-    kernel = weights.flip(1)[:, None]  # torch correlates
-    kernel = kernel[:, :, None] if axis == 2 else kernel[..., None]
-    padding = (0, reach) if axis == 2 else (reach, 0)
-    return F.conv2d(share[None], kernel, padding=padding, groups=len(share))[0]
+    found = torch.zeros_like(share)
+    for k in _occupied(share):
+        for tap, weight in enumerate(weights[k].tolist()):
+            offset = tap - reach
+            count = share.shape[axis] - abs(offset)
+            if weight > NEGLIGIBLE and count > 0:
+                source = share[k].narrow(axis - 1, max(-offset, 0), count)
+                target = found[k].narrow(axis - 1, max(offset, 0), count)
+                target.add_(source, alpha=weight)
+    return found
+
+
+def _occupied(share: Share) -> list[int]:
+    """Headings that have any probability."""
+    found: list[int] = share.flatten(1).any(1).nonzero().flatten().tolist()
+    return found
 
 
 def grid_over(bounds: Bounds, cell: float, headings: int) -> PoseGrid:
