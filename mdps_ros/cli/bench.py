@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,14 @@ def bench(
         int | None, typer.Option(min=1, help="Threads of torch; its own choice if not given.")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    live: Annotated[
+        float,
+        typer.Option(
+            "--live",
+            min=0.0,
+            help="Seconds for which `node` runs the real node at 10 Hz over DDS, twice; 0: not.",
+        ),
+    ] = 20.0,
     json_file: JsonOption = None,
     markdown_file: Annotated[
         Path | None, typer.Option("--markdown", help="Write the tables to this file.")
@@ -37,10 +46,12 @@ def bench(
         mdps bench core bank --threads 2
         mdps bench --json bench.json --markdown bench.md
         mdps bench scale --picture scale.png
+        mdps bench node --live 600 --json latency.json
     """
     import torch
     from rich.console import Console
 
+    from mdps_ros.cli import bench_live
     from mdps_ros.evaluation import results
     from mdps_ros.evaluation.bench import report, scale_picture
     from mdps_ros.evaluation.bench import suites as bench_suites
@@ -54,7 +65,8 @@ def bench(
     rows: list[Row] = []
     screen = Console(stderr=True)
     try:
-        for row in bench_suites.run(names, Setup(device, repeats)):
+        over_dds = bench_live.rows(live) if live and "node" in names else ()
+        for row in itertools.chain(bench_suites.run(names, Setup(device, repeats)), over_dds):
             rows.append(row)
             screen.print(report.line(row), highlight=False)
     finally:  # an interrupted run keeps what it has

@@ -16,7 +16,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -220,21 +221,28 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _run(drive: StoredDrive, options: argparse.Namespace, view: PlayView, argv: list[str]) -> int:
+    with at_work(drive.names, view.answer, argv) as player:
+        play(player, drive, options, view)
+    return 0
+
+
+@contextmanager
+def at_work(names: set[str], answered: Callable[[Row], None], argv: list[str]) -> Iterator[Player]:
+    """A player whose messages are taken in a thread, for the length of the block."""
     rclpy.init(args=argv)
-    player = Player(drive.names, view.answer)
+    player = Player(names, answered)
     executor = SingleThreadedExecutor()
     executor.add_node(player)
     thread = threading.Thread(target=executor.spin, daemon=True)
     thread.start()
     try:
-        play(player, drive, options, view)
+        yield player
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         executor.shutdown()
         thread.join()
         player.destroy_node()
         rclpy.try_shutdown()
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from mdps_ros.data import bag_writer
 from mdps_ros.data.bag import open_bag
 from mdps_ros.data.errors import BagError
 from mdps_ros.data.ros_messages import TYPESTORE
+from mdps_ros.notes import Note
+from mdps_ros.runtime.messages import odometry_event
 
 NAMES = {
     bag_writer.STATIC_TF_TOPIC: "/tf_static",
@@ -64,6 +66,18 @@ class StoredDrive:
             for connection in _taken(reader):
                 if NAMES[connection.topic] == name:
                     yield bytes(next(reader.messages([connection]))[2])
+
+    def true_start(self) -> NDArray[np.float64]:
+        """(3,) x m, y m, yaw rad of the first /ground_truth.
+
+        Raises:
+            BagError: the bag has none.
+        """
+        for _, _, message in self._bag.messages([bag_writer.TRUTH_TOPIC]):
+            event = odometry_event(message)
+            if not isinstance(event, Note):
+                return event.T_odom_base
+        raise BagError(f"{self._path} has no usable {bag_writer.TRUTH_TOPIC}")
 
     def truth(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """(T,) stamps ns and (T, 2) x m, y m of /ground_truth.

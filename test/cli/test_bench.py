@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mdps_ros.cli import bench, main
+from mdps_ros.cli import bench, bench_live, main
 from mdps_ros.evaluation.bench import suites, timing
+from mdps_ros.evaluation.results import Row
 
 
 def test_the_command_names_every_suite() -> None:
@@ -46,3 +47,38 @@ def test_an_interrupted_run_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.M
     file = tmp_path / "bench.json"
     assert main.main(["bench", "core", "--json", str(file)]) == main.INTERRUPTED
     assert len(json.loads(file.read_text())["rows"]) == 1
+
+
+def test_the_live_node_is_part_of_its_suite_and_can_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def live(seconds: float) -> list[Row]:
+        asked.append(seconds)
+        return [timing.timed_row("node", "live", "ours", "image", [0.02, 0.03, 0.07], "")]
+
+    monkeypatch.setitem(suites.SUITES, "node", lambda setup: [])
+    monkeypatch.setattr(bench_live, "rows", live)
+    file = tmp_path / "bench.json"
+    assert main.main(["bench", "node", "--live", "5", "--json", str(file)]) == main.OK
+    (row,) = json.loads(file.read_text())["rows"]
+    assert (row["median_ms"], row["min_ms"], row["rounds"]) == (30.0, 20.0, 3)
+    assert main.main(["bench", "node", "--live", "0", "--json", str(file)]) == main.OK
+    assert asked == [5.0]
+
+
+def test_without_ros_the_live_node_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_live.importlib.util, "find_spec", lambda name: None)
+    (row,) = bench_live.rows(5.0)
+    assert row["median_ms"] is None
+    assert "no rclpy" in str(row["note"])
+
+
+def test_what_a_player_found_is_told_in_quantiles() -> None:
+    found = {"images": 100, "used": 98, "dropped": 1, "lost": 1, "smoothed": 7}
+    found |= {"latency_ms": [float(k) for k in range(1, 101)]}
+    row = bench_live._row("case", bench_live.LOADS[0], found)
+    assert (row["median_ms"], row["p95_ms"], row["p99_ms"]) == (50.5, 95.0, 99.0)
+    assert (row["dropped"], row["lost"], row["smoothed"]) == (1, 1, 7)
+    assert "1 dropped by us" in str(row["note"])

@@ -111,6 +111,15 @@ def case_rows(suite: str, case: Case, repeats: int, clock: Clock) -> Iterator[Ro
         )
 
 
+def timed_row(
+    suite: str, case: str, name: str, unit: str, seconds: Sequence[float], note: str
+) -> Row:
+    """A row of times that were taken elsewhere, one of each `unit`; empty where there are none."""
+    numbers = _numbers(seconds or None, seconds or None, Case(case, 1, unit, ()))
+    row: Row = {"suite": suite, "case": case, "name": name}
+    return row | numbers | {"memory_mb": None, "error": None, "note": note}
+
+
 def resident_mb() -> float | None:
     """Memory of this process now, MB; None where the system does not tell."""
     try:
