@@ -161,29 +161,31 @@ def _condition(
     It writes to all that it is given; but for what a gradient needs as it was, which is kept.
     """
     mean, covariance = bank
-    width, left = len(residual), system.view(len(residual), -1, system.shape[-1])
+    count, left = len(residual), system.view(len(residual), -1, system.shape[-1])
     kept = system.requires_grad or residual.requires_grad
-    constant = -0.5 * width * math.log(2.0 * math.pi)
-    density = mean.new_full(mean.shape[1:], constant)
-    for _ in range(width):
+    scales, surprises = list[Tensor](), list[Tensor]()
+    for width in range(count, 0, -1):
         scale = left[0, 0].rsqrt()
         row = left[0] * scale if kept else left[0].mul_(scale)
         surprise = residual[0] * scale
         gain, rest = row[width:], row[1:width]
-        width -= 1
-        # symmetric: what stands right of the diagonal is what is to be eliminated below it
-        left = _less(left[1:, 1:], rest.unsqueeze(1), row[1:], kept)
-        residual = _less(residual[1:], rest, surprise, kept)
-        mean = _less(mean, gain, -surprise, kept)
-        density = _less(density.add_(scale.log()), surprise, 0.5 * surprise, kept)
+        scales.append(scale)
+        surprises.append(surprise)
+        mean = _plus(mean, gain, surprise, 1.0, kept)
         _subtract_square(covariance, gain)
-    return ComponentBank(mean, covariance), density
+        if width > 1:
+            # symmetric: what stands right of the diagonal is to be eliminated below it
+            left = _plus(left[1:, 1:], rest.unsqueeze(1), row[1:], -1.0, kept)
+            residual = _plus(residual[1:], rest, surprise, -1.0, kept)
+    # whole blocks of rows, so that threads share them
+    density = torch.stack(scales).log_().sum(0) - 0.5 * torch.stack(surprises).square_().sum(0)
+    return ComponentBank(mean, covariance), density - 0.5 * count * math.log(2.0 * math.pi)
 
 
-def _less(value: Tensor, first: Tensor, second: Tensor, kept: bool) -> Tensor:
-    """Subtract a product from a value, in its place unless that is to be kept."""
+def _plus(value: Tensor, first: Tensor, second: Tensor, sign: float, kept: bool) -> Tensor:
+    """Add a product to a value, in its place unless that is to be kept."""
     room = None if kept else value
-    return torch.addcmul(value, first, second, value=-1.0, out=room)
+    return torch.addcmul(value, first, second, value=sign, out=room)
 
 
 def _subtract_square(covariance: Float[Tensor, "T N"], gain: Float[Tensor, "n N"]) -> None:
