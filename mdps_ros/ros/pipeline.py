@@ -156,6 +156,7 @@ class Pipeline:
         if self._open:
             self._worker.put(new.event)
         else:
+            self._kept.pop(InitialPoseEvent, None)  # it was meant on the map of before
             self._handle(new.event)
 
     def open(self) -> None:

@@ -145,7 +145,7 @@ class Session:
         elif isinstance(event, SettingsEvent):
             outputs += self._adopt(event.settings)
         elif isinstance(event, RestoreEvent):
-            outputs += self._begin(self._starts.with_saved(event.saved))
+            outputs += self._restore(event.saved)
         elif isinstance(event, MapEvent):
             outputs += self._change_map(event.ready)
         else:
@@ -192,6 +192,13 @@ class Session:
         if not self._cameras.understands(event):
             return []
         return [*self._images.put(event), *self._drain()]
+
+    def _restore(self, saved: SavedBelief) -> list[Output]:
+        """Go on with a saved belief, unless the map was changed since it was read."""
+        if saved.map_id == self._map.id:
+            return self._begin(self._starts.with_saved(saved))
+        text = "the saved belief is of another map, so it is left alone"
+        return [Note(Code.STATE_FILE, Severity.WARN, text)]
 
     def _begin(self, begun: Begun) -> list[Output]:
         """Go on with what a request began."""

@@ -168,12 +168,17 @@ def test_a_node_that_is_not_active_changes_its_map_too(
     answer = partner.call(LoadMap, SERVICE, LoadMap.Request(map=str(wider)))
     assert (answer.success, answer.message, answer.map_id) == (False, NOT_CONFIGURED, "")
     assert change(partner, Transition.TRANSITION_CONFIGURE), node.text
+    partner.speak(topics.INITIAL_POSE).publish(pose(-100.0, -160.0))
+    node.wait_for("request kept until the node is activated")
     answer = partner.call(LoadMap, SERVICE, LoadMap.Request(map=str(wider)))
     assert answer.success, answer.message
     assert maps == []
     assert change(partner, Transition.TRANSITION_ACTIVATE), node.text
     assert partner.until(lambda: maps and statuses)
     assert {status.map_id for status in statuses} == {answer.map_id}
+    drive = Drive(partner)
+    assert drive.until(lambda: drive.poses)
+    assert "[initial_pose]" not in node.text  # it was meant on the map of before
     assert node.end() == 0, node.text
     assert "Traceback" not in node.text
 

@@ -12,7 +12,7 @@ import torch
 from mdps_ros.maps import GeoAnchor, Map, load_map
 from mdps_ros.notes import Code, Severity
 from mdps_ros.runtime.cameras import Cameras
-from mdps_ros.runtime.events import MapEvent, SettingsEvent
+from mdps_ros.runtime.events import MapEvent, RestoreEvent, SettingsEvent
 from mdps_ros.runtime.jumps import Cause, JumpWatch
 from mdps_ros.runtime.other_map import same_place
 from mdps_ros.runtime.outputs import Output, SmoothedTrajectory, State
@@ -158,6 +158,20 @@ def test_before_any_odometry_nothing_is_started_and_what_waits_is_forgotten(town
     assert not notes(later, Code.INITIAL_POSE)
     assert notes(later, Code.STARTED)
     assert np.ptp(snapshots(later)[0].poses[:, 0]) > 300
+
+
+def test_a_belief_of_the_old_map_is_not_restored_on_the_new_one(town, renewed) -> None:
+    session = tracked(town)
+    saved = session.held()
+    assert saved is not None
+    change(session, renewed)
+    (note,) = session.handle(RestoreEvent(saved=saved))
+    assert note.code is Code.STATE_FILE
+    assert "of another map" in note.text
+    held = session.held()
+    assert held is not None
+    assert held.map_id == renewed.id
+    assert estimates(session.handle(LATER[-1]))[-1].state is State.TRACKING
 
 
 def test_images_are_compared_with_the_new_map(town, renewed) -> None:
