@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mdps_ros.notes import Code, Note, Severity
+from mdps_ros.runtime.events import InitialPoseEvent
 from mdps_ros.settings import Scalar, Settings, SettingsError, describe, with_values
 
 
@@ -57,18 +60,24 @@ SAME: dict[str, Same] = {
 }
 """What is taken over."""
 
+START = ("initial_pose.x", "initial_pose.y", "initial_pose.yaw")
+"""What is taken over as the start where `set_initial_pose` is on."""
+START_SD = np.array([0.5, 0.5, np.pi / 12])
+"""m, m, rad: its spread, that of AMCL in ROS 1; nav2's AMCL has none."""
+
 _LIDAR = "it is of a lidar; leave it out"
 _NOISE = "set motion.forward_noise, .lateral_noise and .yaw_noise, per square root of a metre"
-_START = "publish initialpose instead, or give start.heading"
+_START = "set_initial_pose is off; publish initialpose, or give start.heading"
 _LOST = "recovery is always on; see recovery.*, filter.lost_fit and filter.lost_distance"
 
 OTHERS: dict[str, str] = {
     **dict.fromkeys(("alpha1", "alpha2", "alpha3", "alpha4", "alpha5"), _NOISE),
     **dict.fromkeys(("recovery_alpha_slow", "recovery_alpha_fast"), _LOST),
     **dict.fromkeys(
-        ("set_initial_pose", "initial_pose.x", "initial_pose.y", "initial_pose.z"), _START
+        ("set_initial_pose", "initial_pose.x", "initial_pose.y", "initial_pose.yaw"), _START
     ),
-    **dict.fromkeys(("initial_pose.yaw", "always_reset_initial_pose"), _START),
+    "initial_pose.z": "the vehicle is on the ground",
+    "always_reset_initial_pose": "the belief is kept while the node is inactive",
     **dict.fromkeys(("laser_model_type", "laser_likelihood_max_dist", "laser_max_range"), _LIDAR),
     **dict.fromkeys(("laser_min_range", "max_beams", "sigma_hit", "lambda_short"), _LIDAR),
     **dict.fromkeys(("z_hit", "z_max", "z_rand", "z_short", "do_beamskip"), _LIDAR),
@@ -96,10 +105,12 @@ class Taken(NamedTuple):
     Attributes:
         values: of our settings.
         told: one note for each name of AMCL's that was given.
+        start: where to start, if anywhere.
     """
 
     values: dict[str, Scalar]
     told: tuple[Note, ...]
+    start: InitialPoseEvent | None = None
 
 
 def take_over(given: Mapping[str, Any]) -> Taken:
@@ -126,11 +137,28 @@ def take_over(given: Mapping[str, Any]) -> Taken:
         values[same.name] = {ours: value for ours, value, _ in describe(settings)}[same.name]
         hint = f"; {same.hint}" if same.hint else ""
         told.append(_note(Severity.INFO, f"{name} is taken as {same.name}{hint}"))
+    start = _start(given)
     for name, remedy in OTHERS.items():
-        if name in given:
+        if name in given and start is not None and name in ("set_initial_pose", *START):
+            told.append(_note(Severity.INFO, f"{name} is taken as part of an initialpose"))
+        elif name in given:
             text = f"AMCL's parameter {name} means nothing here: {remedy}"
             told.append(_note(Severity.WARN, text))
-    return Taken(values, tuple(told))
+    return Taken(values, tuple(told), start)
+
+
+def _start(given: Mapping[str, Any]) -> InitialPoseEvent | None:
+    """Where AMCL would start; None where it is not told, or not in finite numbers."""
+    if given.get("set_initial_pose") is not True:
+        return None
+    pose = [given.get(name, 0.0) for name in START]
+    if not all(isinstance(value, int | float) and np.isfinite(value) for value in pose):
+        return None
+    return InitialPoseEvent(
+        stamp_ns=0,
+        T_map_base=np.array(pose, dtype=np.float64),
+        covariance=np.diag(START_SD**2),
+    )
 
 
 def _given(given: Mapping[str, Any]) -> Settings:

@@ -71,7 +71,9 @@ class LocalizationNode(LifecycleNode):
         super().__init__("mdps_localization", **options)
         self.failed = False
         self._pipeline: Pipeline | None = None
-        for note in params.declare(self):
+        taken = params.declare(self)
+        self._start = taken.start
+        for note in taken.told:
             if note.severity is Severity.WARN:
                 self.get_logger().warning(note.text)
             else:
@@ -115,6 +117,8 @@ class LocalizationNode(LifecycleNode):
         except (SettingsError, MapError) as error:
             raise SetupError(f"cannot configure: {error}") from error
         self._pipeline = Pipeline(self, settings, city, session, self._session_failed)
+        if self._start is not None:
+            self._pipeline.request(self._start)
         super().on_configure(state)
         self.get_logger().info(f"configured: map {city.name}, id {city.id[:12]}")
 

@@ -11,8 +11,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from mdps_ros.notes import Note
-from mdps_ros.ros.amcl_names import take_over
+from mdps_ros.ros.amcl_names import Taken, take_over
 from mdps_ros.runtime.live_settings import compare
 from mdps_ros.settings import Settings, SettingsError, check, describe, with_values
 
@@ -43,7 +42,7 @@ def descriptor(value: Any, info: Mapping[str, Any]) -> ParameterDescriptor:
     return made
 
 
-def declare(node: Node) -> tuple[Note, ...]:
+def declare(node: Node) -> Taken:
     """Declare every setting; values from the launch file or YAML are taken where given.
 
     Returns:
@@ -64,7 +63,7 @@ def declare(node: Node) -> tuple[Note, ...]:
             raise SettingsError(f"parameter {name} must be a {wanted}{hint}") from error
         except InvalidParameterValueException as error:
             raise SettingsError(f"parameter {name}: {error}") from error
-    return taken.told
+    return taken
 
 
 def read(node: Node) -> Settings:

@@ -137,6 +137,10 @@ class Pipeline:
         if self._open:
             self._offer(SettingsEvent(settings=settings))
 
+    def request(self, event: Event) -> None:
+        """Ask the session for something now, or at the next activation."""
+        self._offer(event)
+
     def load_map(self, source: str) -> NewMap:
         """Load a map for `change_map`; in a thread of its own. Raises as `load_new_map`."""
         return load_new_map(self._session, source, self._settings.node.map_resolution)

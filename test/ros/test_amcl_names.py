@@ -6,14 +6,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 
 from mdps_ros.notes import Severity
-from mdps_ros.ros.amcl_names import OTHERS, SAME, take_over
+from mdps_ros.ros import topics
+from mdps_ros.ros.amcl_names import OTHERS, SAME, START, take_over
 from mdps_ros.settings import Settings, describe
+from test.ros.test_requests import drive
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,7 +61,7 @@ amcl:
     z_short: 0.05
     scan_topic: scan
     set_initial_pose: true
-    initial_pose: {x: 0.0, y: 0.0, z: 0.0, yaw: 0.0}
+    initial_pose: {x: -100.0, y: -160.0, z: 0.0, yaw: 0.1}
 """
 """The section of nav2_bringup's nav2_params.yaml, with a start."""
 
@@ -72,7 +75,9 @@ def amcl() -> dict[str, Any]:
 
 def test_amcl_values_become_ours_with_one_line_each() -> None:
     given = amcl()
-    values, told = take_over(given)
+    values, told, start = take_over(given)
+    assert start is not None
+    np.testing.assert_array_equal(start.T_map_base, [-100.0, -160.0, 0.1])
     assert values == {
         "frames.base": "base_footprint",
         "frames.odom": "odom_combined",
@@ -89,11 +94,12 @@ def test_amcl_values_become_ours_with_one_line_each() -> None:
     for name in given:
         (note,) = [note for note in told if re.search(rf"\b{re.escape(name)} ", note.text)]
         assert "\n" not in note.text
-        assert note.severity is (Severity.INFO if name in SAME else Severity.WARN)
+        known = {*SAME, *START, "set_initial_pose"}
+        assert note.severity is (Severity.INFO if name in known else Severity.WARN)
 
 
 def test_what_is_given_by_our_name_counts() -> None:
-    values, (note,) = take_over({"base_frame_id": "base", "frames.base": "car"})
+    values, (note,), _ = take_over({"base_frame_id": "base", "frames.base": "car"})
     assert values == {}
     assert note.text == "base_frame_id is passed over: frames.base is given, too"
 
@@ -112,7 +118,7 @@ def test_what_is_given_by_our_name_counts() -> None:
 def test_what_cannot_be_taken_over_is_warned_of_and_the_default_stays(
     given: dict[str, Any], words: str
 ) -> None:
-    values, (note,) = take_over(given)
+    values, (note,), _ = take_over(given)
     assert values == {}
     assert note.severity is Severity.WARN
     assert words in note.text
@@ -120,18 +126,31 @@ def test_what_cannot_be_taken_over_is_warned_of_and_the_default_stays(
 
 def test_whole_numbers_become_decimals_and_bounds_are_judged_together() -> None:
     given = {"transform_tolerance": 1, "min_particles": 50, "max_particles": 300}
-    values, _ = take_over(given)
+    values, _, _ = take_over(given)
     assert type(values["node.transform_tolerance"]) is float
     assert values["filter.particles_max"] == 300
-    ours, _ = take_over({"filter.particles_min": 50, "max_particles": 300})
+    ours, _, _ = take_over({"filter.particles_min": 50, "max_particles": 300})
     assert ours == {"filter.particles_max": 300}
 
 
 def test_parameters_of_others_are_nobody_s_business() -> None:
-    assert take_over({"use_sim_time": True, "planner.horizon": 3, "filter.kld_bin": 2.0}) == (
-        {},
-        (),
-    )
+    given = {"use_sim_time": True, "planner.horizon": 3, "filter.kld_bin": 2.0}
+    assert take_over(given) == ({}, (), None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"set_initial_pose": False, "initial_pose.x": 3.0},
+        {"initial_pose.x": 3.0},
+        {"set_initial_pose": True, "initial_pose.x": float("nan")},
+        {"set_initial_pose": True, "initial_pose.x": "here"},
+    ],
+)
+def test_a_start_that_amcl_would_not_take_is_warned_of(given: dict[str, Any]) -> None:
+    _, told, start = take_over(given)
+    assert start is None
+    assert [note.severity for note in told] == [Severity.WARN] * len(given)
 
 
 def test_every_translation_leads_to_a_setting_and_stands_in_the_document() -> None:
@@ -164,10 +183,10 @@ def test_a_parameter_file_of_amcl_starts_the_node(
         r"\[INFO\].*max_particles is taken as filter\.particles_max; a start anywhere",
         r"\[INFO\].*pf_err is passed over: filter\.kld_error is given, too",
         r"\[WARN\].*AMCL's parameter alpha3 means nothing here: set motion\.forward_noise",
-        r"\[WARN\].*AMCL's parameter initial_pose\.yaw means nothing here: publish initialpose",
+        r"\[INFO\].*initial_pose\.yaw is taken as part of an initialpose",
     ):
         assert len(re.findall(line, text)) == 1, (line, text)
-    assert text.count("[WARN]") == len(amcl().keys() - SAME.keys())
+    assert text.count("[WARN]") == len(amcl().keys() - {*SAME, *START, "set_initial_pose"})
     wanted = {
         "frames.base": "base_footprint",
         "frames.odom": "odom_combined",
@@ -179,5 +198,11 @@ def test_a_parameter_file_of_amcl_starts_the_node(
     request = GetParameters.Request(names=list(wanted))
     answer = partner.call(GetParameters, "/amcl/get_parameters", request)
     assert [parameter_value_to_python(value) for value in answer.values] == list(wanted.values())
+    poses, out = partner.hear(topics.POSE, "/pose"), partner.speak(topics.ODOMETRY)
+    drive(out, 0, 10, 0.0)
+    assert partner.until(lambda: poses), node.text
+    at = poses[0].pose.pose.position
+    assert abs(at.x + 100.0) < 3
+    assert abs(at.y + 160.0) < 3
     assert node.end() == 0, node.text
     assert "Traceback" not in node.text
