@@ -15,6 +15,7 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchContext, LaunchDescription
 
 CONFIG = [FindPackageShare("mdps_ros"), "config"]
+YABLOC = "/localization/pose_estimator/yabloc/"
 OURS = "mdps/"  # where outputs go whose names mean something else to the rest of the system
 
 PROFILES = {
@@ -44,6 +45,9 @@ PROFILES = {
             "initialpose": "/initialpose3d",
             "pose_prior": "/sensing/gnss/pose_with_covariance",
             "fix": "/sensing/gnss/nav_sat_fix",
+            # what pose initializer and arbiter call where they think of YabLoc
+            "~/yabloc_align_srv": YABLOC + "initializer/yabloc_align_srv",
+            "~/yabloc_trigger_srv": YABLOC + "pf/yabloc_trigger_srv",
         },
     },
 }

@@ -66,9 +66,19 @@ def full_covariance(planar: NDArray[np.float64]) -> list[float]:
 
 def pose_message(estimate: PoseEstimate, frame: str) -> PoseWithCovarianceStamped:
     """Mean of the top hypothesis with the covariance of the whole belief."""
-    made = PoseWithCovarianceStamped(header=header(estimate.stamp_ns, frame))
-    made.pose.pose = planar_pose(estimate.T_map_base)
-    made.pose.covariance = full_covariance(estimate.covariance)
+    return placed(estimate.T_map_base, estimate.covariance, estimate.stamp_ns, frame)
+
+
+def placed(
+    T_map_base: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    stamp_ns: int,
+    frame: str,
+) -> PoseWithCovarianceStamped:
+    """A pose (3,) m, m, rad with its covariance (3, 3)."""
+    made = PoseWithCovarianceStamped(header=header(stamp_ns, frame))
+    made.pose.pose = planar_pose(T_map_base)
+    made.pose.covariance = full_covariance(covariance)
     return made
 
 

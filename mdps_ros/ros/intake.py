@@ -19,7 +19,7 @@ from rclpy.time import Time
 from mdps_ros.notes import Note
 from mdps_ros.ros import topics
 from mdps_ros.runtime import messages
-from mdps_ros.runtime.events import Event, ImageEvent, OdometryEvent
+from mdps_ros.runtime.events import Event, ImageEvent, InitialPoseEvent, OdometryEvent
 from mdps_ros.runtime.image_inputs import Inputs
 from mdps_ros.runtime.twist import TwistOdometry
 from mdps_ros.settings import Settings
@@ -112,7 +112,11 @@ class Intake:
 
     def initial_pose(self, msg: Any) -> None:
         """Take a pose in any frame that TF ties to the map."""
-        self._offer(messages.initial_pose_event(msg, self._frames.map, self._placement))
+        self._offer(self.guess(msg))
+
+    def guess(self, msg: Any) -> InitialPoseEvent | Note:
+        """A pose in any frame that TF ties to the map, or why it is none."""
+        return messages.initial_pose_event(msg, self._frames.map, self._placement)
 
     def _extrinsics(self, frame: str) -> NDArray[np.float64] | None:
         return self._transform(self._frames.base, frame, Time())

@@ -17,7 +17,9 @@ from rclpy.lifecycle import LifecycleNode
 
 from mdps_ros.notes import Code, Note
 from mdps_ros.ros import diagnostics
+from mdps_ros.ros.aligning import Aligning
 from mdps_ros.ros.beside import Beside
+from mdps_ros.ros.bonding import make_bonding
 from mdps_ros.ros.intake import Intake
 from mdps_ros.ros.map_changes import NewMap, load_new_map, published_grid
 from mdps_ros.ros.publishing import Publishing
@@ -113,6 +115,9 @@ class Pipeline:
         file, period = settings.node.state_file, settings.node.state_period
         self._archive = Archive(city.id, file, period, self._log)
         self._requests = Requests(node, self._offer, self._intake.initial_pose, self._archive)
+        guess, speak = self._intake.guess, self._publishing.speak
+        self._aligning = Aligning(node, city, settings, guess, self._offer, speak)
+        self._bonding = make_bonding(node, settings.node.bond_period)
         # by a clock that runs even while simulated time stands still
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(diagnostics.PERIOD_S, self._diagnose, clock=steady)
@@ -133,6 +138,7 @@ class Pipeline:
         self._predictor.adopt(settings.motion, settings.node.odometry_rate)
         self._intake.adopt(settings)
         self._archive.pace(settings.node.state_period)
+        self._aligning.adopt(settings)
         self._health.know(*watched(settings, self._map))
         if self._open:
             self._offer(SettingsEvent(settings=settings))
@@ -167,6 +173,7 @@ class Pipeline:
         """Publish the map and a first status, then take messages; publishers must be active."""
         self._publishing.map(published_grid(self._map, self._settings.node.map_resolution))
         self._beside.start()
+        self._aligning.start()
         self._worker.start()
         self._health.begin(time.monotonic())
         self._open = self._intake.open = True
@@ -176,14 +183,19 @@ class Pipeline:
         restored = self._archive.start()
         for event in (*((restored,) if restored else ()), *kept.values()):
             self._offer(event)
+        if self._bonding is not None:
+            self._bonding.start()
 
     def close(self) -> None:
         """Take no more messages and wait for the workers; the belief is kept."""
         self._open = self._intake.open = False
+        if self._bonding is not None:
+            self._bonding.stop()
         self._worker.stop()
         if self._new_map is not None:  # it was still on its way to the worker
             self._handle(self._new_map.event)
         self._beside.stop()
+        self._aligning.stop()
         self._archive.stop()
 
     def destroy(self) -> None:
@@ -192,6 +204,9 @@ class Pipeline:
         self._node.destroy_timer(self._timer)
         self._intake.destroy()
         self._requests.destroy()
+        self._aligning.destroy()
+        if self._bonding is not None:
+            self._bonding.destroy()
         self._publishing.destroy()
 
     # -- executor's thread ---------------------------------------------------------------------
@@ -259,6 +274,7 @@ class Pipeline:
             # anything else is the difference of two clocks, as when a bag is played
             self._health.worked(seconds, late if 0.0 <= late < LATE_S else None)
         self._archive.keep(self._session.held(), time.monotonic())
+        self._aligning.keep(self._session.recent)
 
     def _arrive(self) -> None:
         """The session is on another map; so is everybody else from here on."""
@@ -268,6 +284,7 @@ class Pipeline:
         self._archive.change_map(new.city.id)
         self._publishing.map(new.grid)
         self._beside.change_map(new.city, self._settings)
+        self._aligning.change_map(new.city)
         if self._open:
             self._beside.start()
 

@@ -30,6 +30,8 @@ from mdps_ros.runtime.prediction import PredictedPose
 from mdps_ros.settings import Settings
 
 PATH_POSES = 2000
+CLAIMS = (topics.POSE, topics.PREDICTED, topics.PATH, topics.SMOOTHED, topics.SMOOTHED_PATH)
+"""What says where the vehicle is, and is held back with the transform."""
 
 
 class Publishing:
@@ -53,6 +55,11 @@ class Publishing:
         self._ids = ModeIds(settings.estimate)
         self._path: deque[PoseStamped] = deque(maxlen=PATH_POSES)
         self._estimate: PoseEstimate | None = None
+        self._speaking = True
+
+    def speak(self, speaking: bool) -> None:
+        """Publish poses and transform, or hold them back; all else goes on."""
+        self._speaking = speaking
 
     def adopt(self, settings: Settings) -> None:
         """Publish by other settings from now on."""
@@ -101,7 +108,7 @@ class Publishing:
     def transform(self, estimate: TransformEstimate, odom_frame: str) -> None:
         """Broadcast map -> odom, unless `node.publish_tf` is off or there is no such frame."""
         wanted = self._settings.node
-        if wanted.publish_tf and wanted.odometry_source == "pose":
+        if self._speaking and wanted.publish_tf and wanted.odometry_source == "pose":
             ahead = self._settings.node.transform_tolerance
             message = convert.transform_message(estimate, self._frame, odom_frame, ahead)
             self._broadcaster.sendTransform(message)
@@ -177,4 +184,6 @@ class Publishing:
         return bool(self._publishers[topic.name].get_subscription_count())
 
     def _send(self, topic: topics.Topic, message: Any) -> None:
+        if topic in CLAIMS and not self._speaking:
+            return
         self._publishers[topic.name].publish(message)

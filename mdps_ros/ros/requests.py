@@ -48,9 +48,21 @@ LOAD_MAP = Service("~/load_map", "mdps_ros/srv/LoadMap",
     "Go on on another map, loaded beside the work; a tracked vehicle stays so where it is on it.")
 LOAD = Service("~/load_state", "mdps_ros/srv/LoadState",
     "Go on with a belief that was saved on the same map.")
+ALIGN = Service("~/align", "mdps_ros/srv/AlignPose",
+    "Where the vehicle is within a region, by what was seen last, and whether that is reliable; "
+    "the belief stays as it is, unless `apply` is set and the answer is reliable.")
+YABLOC_ALIGN = Service("~/yabloc_align_srv",
+    "autoware_internal_localization_msgs/srv/PoseWithCovarianceStamped",
+    "The same as Autoware's pose initializer asks for it; offered where the type, or that of "
+    "tier4_localization_msgs, is installed.")
+TRIGGER = Service("~/yabloc_trigger_srv", "std_srvs/srv/SetBool",
+    "Hold poses, predicted and smoothed ones included, and transform back (false), or publish "
+    "them (true); the filter goes on.")
 # fmt: on
 
-SERVICES: tuple[Service, ...] = (REINITIALIZE, UPDATE_NOW, SET_POSE, SAVE, LOAD, LOAD_MAP)
+SERVICES: tuple[Service, ...] = (
+    REINITIALIZE, UPDATE_NOW, SET_POSE, SAVE, LOAD, LOAD_MAP, ALIGN, YABLOC_ALIGN, TRIGGER
+)  # fmt: skip
 """The whole table."""
 
 

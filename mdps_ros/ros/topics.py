@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ class Topic:
         latched: transient local, that is, late partners get the last messages too.
         setting: the setting of the node that makes it reliable or not; always reliable where empty.
         reliable: default of that setting.
+        named: name of the type where it may not be installed; `type` is None there.
     """
 
     name: str
@@ -43,11 +45,12 @@ class Topic:
     latched: bool = False
     setting: str = ""
     reliable: bool = True
+    named: str = ""
 
     @property
     def type_name(self) -> str:
         """Name as `ros2 topic` prints it, e.g. nav_msgs/msg/Odometry."""
-        return f"{self.type.__module__.split('.')[0]}/msg/{self.type.__name__}"
+        return self.named or f"{self.type.__module__.split('.')[0]}/msg/{self.type.__name__}"
 
     def qos(self, reliable: bool | None = None) -> QoSProfile:
         """The profile; `reliable` is the value of `setting`, None its default."""
@@ -64,6 +67,14 @@ class Topic:
         if self.setting:
             reliability += f" ({words[not self.reliable]}: `node.{self.setting}`)"
         return f"{reliability}, {'latched, ' if self.latched else ''}depth {self.depth}"
+
+
+def bond_status() -> Any | None:
+    """The type of bonds, None where the package bond is not installed."""
+    try:
+        return importlib.import_module("bond.msg").Status
+    except ImportError:
+        return None
 
 
 # fmt: off
@@ -126,6 +137,10 @@ JUMPS = Topic("jumps", JumpEvent, 10,
     "The claimed pose jumped, that is, map -> odom changed by more than the motion explains.")
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, 10,
     "State, rates and ages of the inputs, drops, latency, map and device; once a second.")
+BOND = Topic("bond", bond_status(), 5,
+    "Heartbeats to and from nav2's lifecycle manager between activate and deactivate, id: the "
+    "node's name, once per `node.bond_period`; where the package bond is installed.",
+    named="bond/msg/Status")
 TF = Topic("/tf", TFMessage, 100,
     "map -> odom while tracking; a camera's place is read from /tf and /tf_static.")
 # fmt: on
@@ -137,7 +152,7 @@ OUTPUTS: tuple[Topic, ...] = (
     POSE, PREDICTED, PARTICLE_CLOUD, PARTICLES, PATH, SMOOTHED, SMOOTHED_PATH, HYPOTHESES, MARKERS,
     OVERLAY, HYPOTHESIS_MAP, STATUS, MAP, JUMPS, DIAGNOSTICS,
 )  # fmt: skip
-TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, TF)
+TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, BOND, TF)
 """The whole table."""
 
 

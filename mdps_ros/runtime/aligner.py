@@ -42,12 +42,18 @@ class Aligner:
         self._aside.start()
 
     def stop(self) -> None:
-        """Answer the question in hand and take no more; safe to repeat."""
+        """Answer the question in hand, forget what was seen, take no more; safe to repeat."""
         self._aside.stop()
+        self._updates = ()
 
     def keep(self, updates: tuple[Seen, ...]) -> None:
         """Take what was seen last."""
         self._updates = updates
+
+    def change_map(self, map: Map) -> None:
+        """What was seen before was seen on another map; the question in hand is still of that."""
+        self._updates = ()
+        self._map = map
 
     def adopt(self, settings: Settings) -> None:
         """Go by other settings from the next question on."""
@@ -60,14 +66,14 @@ class Aligner:
             guess: where to look.
             tell: takes the answer, in this thread or in the aligner's.
         """
-        updates, settings = self._updates, self._settings
+        map, updates, settings = self._map, self._updates, self._settings
         if not updates:
             tell(NOTHING_SEEN)
             return
 
         def answer() -> None:
             self._tell = tell
-            tell(align(guess, updates, self._map, settings, self._device))
+            tell(align(guess, updates, map, settings, self._device))
 
         if not self._aside.offer(answer):
             tell(BUSY)

@@ -88,3 +88,11 @@ class NodeSettings:
         20.0, "How much of the past such a folder holds.", unit="s", low=1.0, high=600.0
     )
     event_count: int = setting(20, "Folders that are kept; the oldest goes.", low=1, high=10_000)
+    bond_period: float = setting(
+        0.25,
+        "Between two heartbeats for nav2's lifecycle manager, where the package bond is "
+        "installed; 0: none.",
+        unit="s",
+        low=0.0,
+        high=2.0,
+    )

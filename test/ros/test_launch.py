@@ -9,6 +9,7 @@ from geometry_msgs.msg import PoseWithCovarianceStamped, TwistWithCovarianceStam
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from mdps_ros.ros import topics
+from mdps_ros.ros.aligning import autoware_align_type
 from test.ros.test_inputs import stamped
 from test.ros.test_requests import pose
 
@@ -119,5 +120,13 @@ def test_the_autoware_profile_is_a_pose_source_without_a_transform(
         assert message.header.frame_id == "map"
         assert message.pose.covariance[0] > 0.0
         assert message.pose.covariance[35] > 0.0
+    offered = dict(partner.node.get_service_names_and_types())
+    yabloc = "/localization/pose_estimator/yabloc"
+    assert offered[f"{yabloc}/pf/yabloc_trigger_srv"] == ["std_srvs/srv/SetBool"]
+    kind = autoware_align_type()
+    if kind is not None:  # what a pose initializer asks
+        package = kind.__module__.split(".")[0]
+        service = f"{yabloc}/initializer/yabloc_align_srv"
+        assert offered[service] == [f"{package}/srv/PoseWithCovarianceStamped"]
     assert transforms == []
     assert launch.end() == 0, launch.text

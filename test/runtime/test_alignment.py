@@ -319,3 +319,12 @@ def test_other_settings_hold_from_the_next_question_on(floor):
     assert desk.news.wait(LONG_S)
     desk.aligner.stop()
     assert desk.answers[0].wanted == pytest.approx(math.log(999.0))
+
+
+def test_what_was_seen_on_one_map_is_not_asked_on_another(floor, town):
+    desk = Desk(floor)
+    desk.aligner.keep(still(gaussian(TRUTH)))
+    desk.aligner.change_map(town)
+    desk.aligner.ask(guess(), desk.tell)
+    assert desk.answers == [NOTHING_SEEN]
+    desk.aligner.stop()
