@@ -190,6 +190,21 @@ def test_thinned_cells_stand_for_all() -> None:
     assert 450 < len(kept) <= 510
 
 
+def test_a_look_keeps_the_cells_that_its_model_will_ask_for() -> None:
+    bound = model(networks(), cells=300, volume=False)
+    look = bound.bind(image(), INTRINSICS, ahead())
+    assert look is not None
+    assert look.thinned(300) is look.few
+    anew, poses = look._replace(few=None), cloud(50)
+    for asked in (300, 200):
+        for one, other in zip(look.thinned(asked), anew.thinned(asked), strict=True):
+            assert torch.equal(torch.as_tensor(one), torch.as_tensor(other))
+    found, wanted = bound.log_likelihood(poses, look), bound.log_likelihood(poses, anew)
+    assert found is not None
+    assert wanted is not None
+    assert torch.equal(found, wanted)
+
+
 def test_thinning_is_right_on_average_over_constant_maps() -> None:
     generator = torch.Generator().manual_seed(3)
     features = torch.rand(1000, 8, generator=generator) + 0.1

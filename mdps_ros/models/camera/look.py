@@ -36,6 +36,20 @@ class Lattice(NamedTuple):
         return float(self.ahead.norm())
 
 
+class Few(NamedTuple):
+    """Cells that stand for all of a look, of `thin`.
+
+    Attributes:
+        asked: how many were asked for.
+        cells: their places.
+        features: of the cells, weighted.
+    """
+
+    asked: int
+    cells: Float[Tensor, "Q 2"]
+    features: Float[Tensor, "Q C"]
+
+
 class CameraLook(NamedTuple):
     """One image's ground plan.
 
@@ -47,6 +61,7 @@ class CameraLook(NamedTuple):
         visible: 1 where a cell lies in the view.
         reach: m, distance of the farthest cell from the base frame's origin.
         lattice: all cells in their order on the ground; None where they have none.
+        few: thinned once for all who will score by so many; None where nobody has.
     """
 
     cells: Float[Tensor, "P 2"]
@@ -55,6 +70,13 @@ class CameraLook(NamedTuple):
     visible: Float[Tensor, "Z X"]
     reach: float
     lattice: Lattice | None = None
+    few: Few | None = None
+
+    def thinned(self, count: int) -> Few:
+        """About `count` cells that stand for all."""
+        if self.few is not None and self.few.asked == count:
+            return self.few
+        return Few(count, *thin(self.cells, self.features, count))
 
 
 def make_look(ground: Ground, view: View, factor: Float[Tensor, " 1"]) -> CameraLook | None:

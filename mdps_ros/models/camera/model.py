@@ -28,7 +28,7 @@ from mdps_ros.core.mapdata import TileSource
 from mdps_ros.models.camera import volume
 from mdps_ros.models.camera.feature_tiles import FeatureTiles
 from mdps_ros.models.camera.files import load_networks
-from mdps_ros.models.camera.look import CameraLook, make_look, thin
+from mdps_ros.models.camera.look import CameraLook, make_look
 from mdps_ros.models.camera.networks import CameraNetworks
 from mdps_ros.models.camera.view import Intrinsics, canonical_view
 from mdps_ros.settings import CameraSettings
@@ -95,7 +95,8 @@ class CameraModel:
             image = torch.from_numpy(view.rgb[None]).to(self._device)
             mask = torch.from_numpy(view.mask[None]).to(self._device)
             ground = self._networks.encode_image(image, mask)
-            return make_look(ground, view, self._networks.scale(ground.features))
+            look = make_look(ground, view, self._networks.scale(ground.features))
+        return None if look is None else look._replace(few=look.thinned(self._settings.cells))
 
     def log_likelihood(
         self, poses: Float[Tensor, "B N 3"], look: CameraLook
@@ -134,7 +135,7 @@ class CameraModel:
 
     def _by_pose(self, poses: Float[Tensor, "M 3"], look: CameraLook) -> Float[Tensor, " M"]:
         """Scores by some of the cells, each at the nearest cell of the map."""
-        cells, features = thin(look.cells, look.features, self._cells(poses))
+        _, cells, features = look.thinned(self._cells(poses))
         weights = features.flatten()
         score = torch.empty(len(poses), dtype=torch.float32, device=poses.device)
         size = max(1, CHUNK // len(cells))
