@@ -19,6 +19,7 @@ from test.ros.test_node import ACTIVE, NAME, change, odometry
 from test.ros.test_requests import pose
 
 SERVICE = f"{NAME}/load_map"
+PATIENCE_S = 40.0  # in which the vehicle gets 200 m far at most; the street has 260 m
 SHIFT = 80.0  # m that the middle of the wider town lies east of the other's
 
 
@@ -53,7 +54,7 @@ class Drive:
             self._out.publish(odometry(self.x, 100.0 + 0.05 * i))
             return ready()
 
-        return bool(self.partner.until(step))
+        return bool(self.partner.until(step, PATIENCE_S))
 
     def track(self) -> bool:
         """Start on the street, at -100 m, and drive until the vehicle is tracked."""
@@ -124,6 +125,31 @@ def test_a_tracked_vehicle_goes_on_on_another_map_of_the_same_place(
     assert partner.until(lambda: len(drive.maps) == 3)
     assert partner.until(lambda: drive.statuses[-1].state == LocalizerStatus.UNINITIALIZED)
     assert drive.statuses[-1].map_id == answer.map_id
+    assert node.end() == 0, node.text
+    assert "Traceback" not in node.text
+
+
+def test_smoothed_poses_never_mix_two_maps(start_alone: Any, partner: Any, wider: Path) -> None:
+    """Each message names its map, and its poses lie in the frame of that map."""
+    wanted = {"enabled": "true", "lag": "2.0", "stride": 1, "particles": 30}
+    node = start_alone(
+        filter__update_distance="2.0", **{f"smoother__{name}": v for name, v in wanted.items()}
+    )
+    drive = Drive(partner)
+    smoothed = partner.hear(topics.SMOOTHED)
+    assert drive.track(), node.text
+    old = drive.statuses[-1].map_id
+    assert drive.until(lambda: smoothed and smoothed[-1].belief > 1), node.text
+    answer = drive.ask(wider)
+    assert answer.success, answer.message
+    assert drive.until(lambda: smoothed[-1].map_id == answer.map_id), node.text
+    middles = {old: -100.0, answer.map_id: -100.0 - SHIFT}
+    assert {message.map_id for message in smoothed} == middles.keys()
+    for message in (each for each in smoothed if each.belief > 1):  # 1: before the pose was given
+        for item in message.poses:
+            stamp = item.stamp.sec + 1e-9 * item.stamp.nanosec
+            along = 2.0 * (stamp - 100.0)  # the pose was given some centimetres after the start
+            assert abs(item.pose.pose.position.x - middles[message.map_id] - along) < 8.0
     assert node.end() == 0, node.text
     assert "Traceback" not in node.text
 
