@@ -57,6 +57,7 @@ SAME: dict[str, Same] = {
     "transform_tolerance": Same("node.transform_tolerance"),
     "save_pose_rate": Same("node.state_period", _period, "saved to node.state_file, if it is set"),
     "random_seed": Same("runtime.seed", _seed),
+    "bond_heartbeat_period": Same("node.bond_period"),
 }
 """What is taken over."""
 
