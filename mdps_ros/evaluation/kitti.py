@@ -14,7 +14,8 @@ from mdps_ros.data.errors import DataError
 from mdps_ros.data.kitti import KittiSequence, load_sequence
 from mdps_ros.data.kitti_files import find_sequences, map_files
 from mdps_ros.evaluation import calibration
-from mdps_ros.evaluation.metrics import Floats, course, errors, wrap
+from mdps_ros.evaluation.chord_heading import chord_heading
+from mdps_ros.evaluation.metrics import Floats, errors, wrap
 from mdps_ros.evaluation.pit import PitWatch, output_kernel
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
@@ -32,9 +33,6 @@ from mdps_ros.runtime.events import (
 )
 from mdps_ros.runtime.session import Session
 from mdps_ros.settings import Settings, with_values
-
-COURSE_SPAN_M = 5.0
-"""Travel over which the course of the reference is taken."""
 
 
 def sequences_with_odometry(root: Path) -> list[str]:
@@ -149,10 +147,9 @@ def depth_rows(root: Path, name: str, seed: int, settings: Settings) -> list[Row
     """`road` alone against `road` + `depth` on the frames that have depth images.
 
     Both runs get the same pose to start from: the truth of the first depth frame, known to 5 m
-    and 0.1 rad. Frames in the first 50 m are not counted. The reference's heading is itself off its
-    own course by tenths of a degree for long stretches; rows therefore tell both, the estimate's
-    heading against the reference's and either against the course of the reference's positions
-    (medians: in bends the course over 5 m is not the heading).
+    and 0.1 rad. Frames in the first 50 m are not counted. The reference's headings are off its own
+    positions by tenths of a degree for long stretches; rows therefore tell both, the estimate's
+    heading against the reference's, and either against that of `chord_heading`.
 
     Raises:
         DataError: the sequence has no depth images.
@@ -171,16 +168,25 @@ def depth_rows(root: Path, name: str, seed: int, settings: Settings) -> list[Row
         trace = collect_trace(
             answers(session, _depth_drive(sequence, place)), truth_on(place, sequence)
         )
-        rows.append(_depth_row(name, seed, "road + depth" if depth else "road", trace))
+        heading = _heading_by_chords(sequence, trace)
+        rows.append(_depth_row(name, seed, "road + depth" if depth else "road", trace, heading))
     return rows
 
 
-def _depth_row(name: str, seed: int, models: str, trace: Trace) -> Row:
+def _heading_by_chords(sequence: KittiSequence, trace: Trace) -> Floats:
+    """(T,) rad at the frames of a trace."""
+    track = sequence.T_odom_base
+    assert track is not None  # else there was no drive
+    index = np.searchsorted(sequence.stamps_ns, trace.stamps_ns)
+    return chord_heading(trace.truth[:, :2], track[index])
+
+
+def _depth_row(name: str, seed: int, models: str, trace: Trace, heading: Floats) -> Row:
     late = trace.travelled > 50.0
     error = errors(trace.estimate[late], trace.truth[late])
-    direction = course(trace.truth, trace.travelled, COURSE_SPAN_M)[late]
-    against_course = np.degrees(np.abs(wrap(trace.estimate[late, 2] - direction)))
-    reference = np.degrees(np.abs(wrap(trace.truth[late, 2] - direction)))
+    estimated, told = (
+        np.degrees(wrap(poses[late, 2] - heading[late])) for poses in (trace.estimate, trace.truth)
+    )
     return {
         "name": f"{name} {models}",
         "seed": seed,
@@ -189,8 +195,10 @@ def _depth_row(name: str, seed: int, models: str, trace: Trace) -> Row:
         "mean_longitudinal_m": float(np.abs(error.longitudinal_m).mean()),
         "mean_heading_deg": float(np.degrees(np.abs(error.heading_rad)).mean()),
         "median_heading_deg": float(np.degrees(np.median(np.abs(error.heading_rad)))),
-        "median_heading_against_course_deg": float(np.median(against_course)),
-        "median_reference_against_course_deg": float(np.median(reference)),
+        "mean_heading_by_chords_deg": float(np.abs(estimated).mean()),
+        "bias_heading_by_chords_deg": float(estimated.mean()),
+        "mean_reference_by_chords_deg": float(np.abs(told).mean()),
+        "bias_reference_by_chords_deg": float(told.mean()),
         "mean_error_m": float(error.position_m.mean()),
         "frames": int(late.sum()),
         "travelled_m": float(trace.travelled[-1]),

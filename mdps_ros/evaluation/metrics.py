@@ -75,21 +75,6 @@ def wrap(angle_rad: Floats) -> Floats:
     return wrapped
 
 
-def course(poses: Floats, travelled_m: Floats, span_m: float) -> Floats:
-    """(T,) direction of travel rad: from `span_m` / 2 before each of (T, 3) poses to as far behind.
-
-    Positions know it without regard to the headings that stand beside them; at the ends of the
-    track the span is shorter.
-    """
-    ahead, behind = travelled_m + span_m / 2, travelled_m - span_m / 2
-    dx, dy = (
-        np.interp(ahead, travelled_m, poses[:, axis])
-        - np.interp(behind, travelled_m, poses[:, axis])
-        for axis in (0, 1)
-    )
-    return np.arctan2(dy, dx)
-
-
 def errors(estimate: Floats, truth: Floats) -> Errors:
     """Errors of (T, 3) estimates against (T, 3) truth; the position error split by true yaw."""
     dx, dy = estimate[:, 0] - truth[:, 0], estimate[:, 1] - truth[:, 1]

@@ -226,12 +226,3 @@ def test_score_leaves_out_frames_without_truth():
     assert score.converged_after_m == 50.0
     with pytest.raises(ValueError, match="time span of the truth"):
         metrics.score(travelled, estimate, truth * np.nan, mass, covariance)
-
-
-def test_course_is_the_direction_of_travel_whatever_the_headings_say() -> None:
-    angle = np.linspace(0.0, np.pi, 200)  # half a circle of radius 20 m, driven to the left
-    poses = np.column_stack([20 * np.sin(angle), 20 - 20 * np.cos(angle), np.full(200, 1.0)])
-    found = metrics.course(poses, 20 * angle, 2.0)
-    inner = slice(10, -10)
-    assert np.abs(metrics.wrap(found - angle))[inner].max() < 0.01
-    assert np.abs(metrics.wrap(found - poses[:, 2]))[inner].max() > 1.0
