@@ -97,7 +97,7 @@ class LocalizationNode(LifecycleNode):
             settings = params.judge(parameters, None if pipeline is None else pipeline.settings)
         except SettingsError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if pipeline is not None and settings is not None:
+        if pipeline is not None and settings not in (None, pipeline.settings):
             pipeline.adopt(settings)
         return SetParametersResult(successful=True)
 

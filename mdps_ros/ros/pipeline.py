@@ -39,7 +39,7 @@ from mdps_ros.runtime.events import (
     UpdateNowEvent,
 )
 from mdps_ros.runtime.health import Health
-from mdps_ros.runtime.jumps import JumpWatch
+from mdps_ros.runtime.jumps import CAUSES, JumpWatch
 from mdps_ros.runtime.outputs import (
     ParticleSnapshot,
     PoseEstimate,
@@ -52,16 +52,6 @@ from mdps_ros.settings import Settings, with_values
 if TYPE_CHECKING:
     from mdps_ros.maps import Map
     from mdps_ros.runtime.session import Session
-
-NEW_BELIEF = (
-    Code.STARTED,
-    Code.INITIAL_POSE,
-    Code.RESTORED,
-    Code.MAP_CHANGED,
-    Code.LOST,
-    Code.STAMP_REGRESSION,
-)
-"""Notes after which what was published before no longer belongs to the belief."""
 
 LATE_S = 60.0
 """An estimate that is older is none of now: its stamp is of another clock."""
@@ -296,7 +286,7 @@ class Pipeline:
 
     def _take_note(self, note: Note) -> None:
         self._dropped_inside += note.code is Code.IMAGE_DROPPED
-        if note.code in NEW_BELIEF:
+        if note.code in CAUSES:  # what was published before belongs to another belief
             self._publishing.restart()
         self._log(note)
         if note.code is Code.MAP_CHANGED:
