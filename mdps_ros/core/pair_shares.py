@@ -17,6 +17,7 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from mdps_ros.core.exponents import LOWEST_EXPONENT
+from mdps_ros.core.kernels import ProductKernel
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import MixtureBelief
 
@@ -68,19 +69,22 @@ class Shares(NamedTuple):
     log_top: Float[Tensor, "B n"]
 
 
+def kernel_exponents(
+    kernel: ProductKernel, points: Float[Tensor, "B N D"], centres: Float[Tensor, "B M D"]
+) -> PairTerms:
+    """Log of the kernel over its peak, of each point about each centre."""
+    first, second = kernel.features(points.double()), kernel.features(centres.double())
+    origin = second.mean(1, keepdim=True)
+    first, second = first - origin, second - origin
+    of_first, of_second = (-0.5 * part.square().sum(-1) for part in (first, second))
+    return PairTerms(first, second, of_first, of_second.unsqueeze(1))
+
+
 def kernel_terms(points: Float[Tensor, "B N D"], mixture: MixtureBelief) -> PairTerms:
     """Log of weight times kernel, of each point under each component."""
-    kernel = mixture.kernel
-    features, centres = kernel.features(points.double()), kernel.features(mixture.poses.double())
-    origin = centres.mean(1, keepdim=True)
-    features, centres = features - origin, centres - origin
-    peak = kernel.log_peak().double()[..., None]
-    return PairTerms(
-        features,
-        centres,
-        -0.5 * features.square().sum(-1),
-        (mixture.log_weights.double() - 0.5 * centres.square().sum(-1) + peak).unsqueeze(1),
-    )
+    terms = kernel_exponents(mixture.kernel, points, mixture.poses)
+    weight = mixture.log_weights.double() + mixture.kernel.log_peak().double()[..., None]
+    return terms._replace(of_second=terms.of_second + weight.unsqueeze(1))
 
 
 def shares(terms: PairTerms) -> Iterator[Shares]:

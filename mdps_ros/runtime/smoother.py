@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from mdps_ros.core import estimates
 from mdps_ros.runtime.outputs import Mode, SmoothedTrajectory
 from mdps_ros.runtime.smoother_frames import FilterFrame, thinned
-from mdps_ros.runtime.smoother_pass import SmoothedFrame, pass_setup, walk_back
+from mdps_ros.runtime.smoother_pass import SmoothedFrame, walk_back
+from mdps_ros.runtime.smoother_setup import Station, pass_setup
 from mdps_ros.settings import EstimateSettings, MapErrorSettings, Settings
 
 FILTERED = 5000  # particles of a frame that are kept to meet the future
@@ -51,8 +52,8 @@ class Smoother:
         # other numbers than the filter's, which must not depend on whether somebody smooths
         self._seed = (settings.runtime.seed + 1) * SEEDS_APART
         self._generator = torch.Generator(device)
+        self._stations: list[Station] = []
         self.adopt(settings, map_error)
-        self._frames: list[FilterFrame] = []
         self._waiting = 0
         self._revision = 0
         self._belief = 0
@@ -65,6 +66,7 @@ class Smoother:
             map_error: the one that the filter reckons with from now on.
         """
         self._setup = pass_setup(settings, map_error, self._generator.device)
+        self._stations = [Station(station.frame, self._setup) for station in self._stations]
         self._lag_ns = round(settings.smoother.lag * 1e9)
         self._stride = settings.smoother.stride
         self._estimate = settings.estimate
@@ -76,7 +78,7 @@ class Smoother:
 
     def forget(self) -> None:
         """The filter began anew: what came before has nothing to do with what comes."""
-        self._frames.clear()
+        self._stations.clear()
         self._waiting = 0
         self._belief += 1
 
@@ -105,7 +107,7 @@ class Smoother:
 
     def remember(self, frame: FilterFrame) -> bool:
         """Remember a frame, newer than those before it; whether a walk is due with it."""
-        self._frames.append(compact(frame))
+        self._stations.append(Station(compact(frame), self._setup))
         self._waiting += 1
         if self._waiting < self._stride:
             return False
@@ -133,17 +135,17 @@ class Smoother:
     def _walk(
         self, part: float = 1.0, go_on: Callable[[], bool] = lambda: True
     ) -> Hindsight | None:
-        frames, found = self._frames, list[SmoothedFrame]()
+        stations, found = self._stations, list[SmoothedFrame]()
         self._generator.manual_seed(self._seed + self._revision)
-        walk = walk_back(frames, self._setup, self._generator)
-        for _ in frames:
+        walk = walk_back(stations, self._setup, self._generator)
+        for _ in stations:
             if not go_on():
                 return None
             found.append(next(walk))
-        horizon_ns = frames[-1].stamp_ns - round(part * self._lag_ns)
-        final = np.array([frame.stamp_ns <= horizon_ns for frame in frames])
-        final[: max(0, len(frames) - FRAMES_MAX)] = True
-        self._frames = [f for f, is_final in zip(frames, final, strict=True) if not is_final]
+        horizon_ns = stations[-1].frame.stamp_ns - round(part * self._lag_ns)
+        final = np.array([station.frame.stamp_ns <= horizon_ns for station in stations])
+        final[: max(0, len(stations) - FRAMES_MAX)] = True
+        self._stations = [s for s, is_final in zip(stations, final, strict=True) if not is_final]
         return Hindsight(tuple(found[::-1]), final)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from mdps_ros.runtime.smoother_frames import FilterFrame
-from mdps_ros.runtime.smoother_pass import SmoothedFrame, pass_setup, walk_back
+from mdps_ros.runtime.smoother_pass import SmoothedFrame, walk_back
+from mdps_ros.runtime.smoother_setup import Station, pass_setup
 from mdps_ros.settings import MapErrorSettings, Settings
 
 
@@ -27,4 +28,5 @@ def smooth_replay(
         device: where particles live.
     """
     generator = torch.Generator(device).manual_seed(settings.runtime.seed + 2)
-    return walk_back(frames, pass_setup(settings, map_error, device), generator)
+    setup = pass_setup(settings, map_error, device)
+    return walk_back([Station(frame, setup) for frame in frames], setup, generator)

@@ -18,7 +18,8 @@ from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
 from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.smoother import Smoother
 from mdps_ros.runtime.smoother_frames import FilterFrame, WeighedScores, thinned
-from mdps_ros.runtime.smoother_pass import SmoothedFrame, pass_setup, walk_back
+from mdps_ros.runtime.smoother_pass import SmoothedFrame, walk_back
+from mdps_ros.runtime.smoother_setup import Station, pass_setup
 from mdps_ros.settings import MapErrorSettings
 from test.runtime.town import (
     SECOND,
@@ -209,7 +210,8 @@ def walk(frames: list[FilterFrame], seed: int = 5, **changes) -> list[SmoothedFr
     settings = fast_settings(smoother__particles=300, **changes)
     generator = torch.Generator().manual_seed(seed)
     setup = pass_setup(settings, settings.map_error, CPU)
-    return list(walk_back(frames, setup, generator))[::-1]
+    stations = [Station(frame, setup) for frame in frames]
+    return list(walk_back(stations, setup, generator))[::-1]
 
 
 def along_street(pose, log_weights) -> tuple[float, float]:
