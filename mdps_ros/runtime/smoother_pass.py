@@ -15,7 +15,7 @@ from mdps_ros.core.pair_shares import kernel_exponents, log_tops
 from mdps_ros.core.resampling import EssTriggered, MixtureResampler
 from mdps_ros.core.tempering import bearable_share
 from mdps_ros.core.types import Belief, StepInputs
-from mdps_ros.core.weights import DegenerateWeightsError, effective_size, normalise
+from mdps_ros.core.weights import DegenerateWeightsError, effective_size, normalise, uniform
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import calibration_moments
 from mdps_ros.models.vehicle_backward import BackwardStart
@@ -148,9 +148,7 @@ def _meet(
     try:
         if here.comes_wide:
             return future_alone(belief, frame.score, generator)
-        near = _within_reach(frame.filtered, belief, setup)
-        message = setup.kernel.widened(MESSAGE_WIDTH)
-        found = reweigh(near, belief, message, setup.map_error, share, None)
+        found = _reweighed(frame.filtered, belief, setup)
         if float(effective_size(found.log_weights)[0]) >= LEAST_SIZE:
             return found
         near = _within_reach(frame.predicted, belief, setup)
@@ -159,6 +157,29 @@ def _meet(
         return combine(near, belief, setup.kernel, setup.map_error, look, share, count, generator)
     except DegenerateWeightsError:
         return None
+
+
+def _reweighed(filtered: Belief, belief: Belief, setup: PassSetup) -> SmoothedVehicle:
+    """The filter's particles by what the future says; those without reach of it have no weight.
+
+    Raises:
+        weights.DegenerateWeightsError: the heaviest one would be out of reach, so that past and
+            future do not meet.
+    """
+    message, share = setup.kernel.widened(MESSAGE_WIDTH), setup.model.motion.weak_share
+    if filtered.particle_count > 2 * _most(belief, setup):  # so few more cost less than thinning
+        near = _within_reach(filtered, belief, setup)
+        return reweigh(near, belief, message, setup.map_error, share, None)
+    found = reweigh(filtered, belief, message, setup.map_error, share, None)
+    heaviest = found.log_weights.argmax(-1, keepdim=True)
+    only = filtered.state.gather_particles(heaviest)
+    _within_reach(Belief(only, uniform(1, 1, found.log_weights)), belief, setup)
+    return found
+
+
+def _most(backward: Belief, setup: PassSetup) -> int:
+    """Forward particles that are worth their time."""
+    return FORWARD_SHARE * max(setup.particles, backward.particle_count)
 
 
 def _within_reach(forward: Belief, backward: Belief, setup: PassSetup) -> Belief:
@@ -170,5 +191,4 @@ def _within_reach(forward: Belief, backward: Belief, setup: PassSetup) -> Belief
     pairs = kernel_exponents(setup.kernel, on_map(forward.state), backward.state.pose)
     far = log_tops(pairs) < -0.5 * (2.0 * REACH) ** 2
     log_weights, _ = normalise(forward.log_weights.masked_fill(far, -math.inf))
-    count = FORWARD_SHARE * max(setup.particles, backward.particle_count)
-    return thinned(Belief(forward.state, log_weights), count)
+    return thinned(Belief(forward.state, log_weights), _most(backward, setup))

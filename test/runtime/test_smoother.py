@@ -248,9 +248,11 @@ def test_without_the_corner_hindsight_knows_no_more(round_corner) -> None:
     assert after > 0.75 * before
 
 
-def test_a_walk_that_lost_its_way_begins_anew(round_corner) -> None:
+@pytest.mark.parametrize("count", [500, 5000], ids=["few", "many, which are thinned"])
+def test_a_walk_that_lost_its_way_begins_anew(round_corner, count: int) -> None:
     """A filter that was moved far away between two frames: the past is not spoilt."""
     frames, truth = round_corner
+    frames = [frame.thinned(count) for frame in frames]
     far = [
         frame._replace(predicted=_moved(frame.predicted), filtered=_moved(frame.filtered))
         if index >= 30
