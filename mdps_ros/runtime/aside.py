@@ -39,10 +39,8 @@ class Aside:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to work."""
+        """Take jobs; the thread begins with the first one, as most who start never get any."""
         self._running = True
-        self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-        self._thread.start()
 
     def stop(self, finish: bool = False) -> None:
         """Stop after the job in hand, or after all that were taken; safe to repeat."""
@@ -73,6 +71,9 @@ class Aside:
                 return False
             self._next_s = time.monotonic() + self._period_s
             self._jobs.append(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
             self._wake.notify()
             return True
 

@@ -41,6 +41,22 @@ def test_a_job_that_comes_while_one_is_in_hand_is_sent_away():
     assert (job.done, errors) == (1, [])
 
 
+def test_there_is_a_thread_only_while_there_was_a_job_and_work_can_begin_again():
+    def threads():
+        return [thread for thread in threading.enumerate() if thread.name == "test"]
+
+    aside, _ = start()
+    assert threads() == []
+    for _ in range(2):
+        done = threading.Event()
+        assert aside.offer(done.set)
+        assert done.wait(LONG_S)
+        assert len(threads()) == 1
+        aside.stop()
+        assert threads() == []
+        aside.start()
+
+
 def test_jobs_that_may_wait_are_done_in_order_and_one_too_many_is_sent_away():
     aside, _ = start(waiting_max=2)
     done, job = [], Hold()
