@@ -116,8 +116,16 @@ class Loop:
             player: what publishes; its node is active.
             watch: told of every image.
             seconds: how long.
+
+        Raises:
+            PlayError: the node takes no starts.
         """
         starts = player.create_publisher(PoseWithCovarianceStamped, topics.INITIAL_POSE.name, 10)
+        until = time.monotonic() + START_S
+        while not starts.get_subscription_count():  # a start that is lost is a search of the map
+            if time.monotonic() > until:
+                raise PlayError(f"nobody takes {topics.INITIAL_POSE.name}; see the node's log")
+            time.sleep(0.05)
         wall_ns, begun_ns = time.time_ns(), time.monotonic_ns()
         T_odom_loop = T_odom_base = np.zeros(3)
         T_drive_start: NDArray[np.float64] | None = None

@@ -266,6 +266,19 @@ def test_a_walk_that_lost_its_way_begins_anew(round_corner, count: int) -> None:
     assert abs(mean - truth[10, 0]) < 3.0 * deviation
 
 
+def test_a_filter_that_is_sure_does_not_meet_a_future_elsewhere(round_corner) -> None:
+    """All its particles are alike to a future far away: none of them stands out as wrong."""
+    frames = [frame.thinned(500) for frame in round_corner[0][:12]]
+    filtered = frames[10].filtered
+    state = filtered.state.gather_particles(torch.zeros(filtered.log_weights.shape).long())
+    found = walk([*frames[:10], frames[10]._replace(filtered=filtered._replace(state=state))])
+    assert found[9].smoothed
+    lost = _moved(filtered._replace(state=state))
+    frames[10] = frames[10]._replace(filtered=lost, predicted=lost)
+    # the walk begins anew there, and is lost for the frame before
+    assert [frame.stamp_ns for frame in walk(frames) if not frame.smoothed] == [9, 10, 11]
+
+
 def _moved(belief):
     pose = belief.state.pose + torch.tensor([70.0, 0.0, 0.0])
     return belief._replace(state=belief.state._replace(pose=pose))
