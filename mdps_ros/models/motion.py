@@ -150,8 +150,10 @@ def by_quality(
     gain: Float[Tensor, "B 2 K 3"], noise: Float[Tensor, "B N 3"], quality: Int[Tensor, "B N"]
 ) -> Float[Tensor, "B N K"]:
     """Each particle's noise through the gain of its quality."""
-    good, weak = noise @ gain[:, 0].mT, noise @ gain[:, 1].mT
-    return torch.where(quality[..., None] == 0, good, weak)
+    # through both gains in one product; of each particle's two rows one is picked
+    rows = (noise @ gain.flatten(1, 2).mT).view(len(noise), -1, gain.shape[2])
+    first = torch.arange(0, rows.shape[1], 2, device=quality.device)
+    return gather_axis(rows, first + quality)
 
 
 def calibration_moments(
