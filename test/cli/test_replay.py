@@ -73,17 +73,14 @@ def test_bag_without_a_single_estimate_is_one_clear_error(tmp_path, capsys):
     assert "the run gave no estimate" in capsys.readouterr().err
 
 
-def test_a_replay_that_gets_lost_leaves_records_and_the_same_estimates(short_drive, tmp_path):
+def test_a_replay_that_gets_lost_leaves_records(short_drive, tmp_path):
     # so strict that no drive fits its roads for long
-    words = ["replay", str(short_drive), *WORDS, "--set", "filter.lost_fit=-0.01"]
+    events = tmp_path / "events"
+    words = ["replay", str(short_drive), *WORDS, "--out", str(tmp_path / "report")]
     for name in ("depth.enabled=false", "camera.enabled=false", "filter.particles_max=1000"):
         words += ["--set", name]
-    assert main([*words, "--out", str(tmp_path / "plain")]) == 0
-    events = tmp_path / "events"
-    given = ["--set", f"node.event_dir={events}", "--set", "node.event_count=2"]
-    assert main([*words, *given, "--out", str(tmp_path / "recorded")]) == 0
-    first, again = (tmp_path / name / "estimate.tum" for name in ("plain", "recorded"))
-    assert first.read_bytes() == again.read_bytes()
+    words += ["--set", "filter.lost_fit=-0.01", "--set", "node.event_count=2"]
+    assert main([*words, "--set", f"node.event_dir={events}"]) == 0
     records = sorted(events.iterdir())
     assert 1 <= len(records) <= 2
     facts = json.loads((records[0] / "event.json").read_text())
