@@ -40,7 +40,7 @@ WHEEL_ODOMETER = (
 """What one knows of the simulated car's odometer before the drive (see sim/odometry.py): its scale
 is off by about 1 % and stays so, and its noise is small. The defaults are for odometry of unknown
 quality."""
-CITY_MAP = ("map_error.sd=0.5",)
+CITY_MAP = ("map_error.sd=0.5", "map_error.turns=true")
 """What one knows of the simulated streets: they are the map's own. The rest is for what stands on
 them and is on no map."""
 DRIVE_SOURCES = ("sim/*.py", "cli/simulate.py", "data/bag_writer.py", "data/ros_messages.py")

@@ -69,7 +69,7 @@ METHODS: Mapping[str, Mapping[str, bool | float | str]] = MappingProxyType(
 )
 """The same for all methods; the dense search has no kernels, a place is anywhere in its cell."""
 
-TOLD = ("map_error.sd=0.85", "map_error.distance=20")
+TOLD = ("map_error.sd=0.85", "map_error.distance=20", "map_error.turns=true")
 """What one would tell a localizer of a surveyed city map; the same for all maps and methods."""
 
 

@@ -117,6 +117,8 @@ def _reversed(
     eye = torch.eye(2, dtype=both.dtype, device=both.device)
     for_axes = (both[..., :, None, :, None] * eye[:, None, :]).reshape(2, -1, 1, 4, 4)
     gain[..., 4:, 4:], noise[..., 4:, 4:] = for_axes
+    if not error.turns:  # there is no slope, as far as a factor may say so
+        noise.diagonal(dim1=-2, dim2=-1)[..., SLOPE] = LEAST_SD
     return gain, noise
 
 

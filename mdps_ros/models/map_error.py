@@ -9,12 +9,17 @@ A picture that drifts to the left while one drives on is also turned to the left
 the map is the heading plus the part of q across it. A warp of 1 m over 15 m turns streets by some
 degrees, which a filter without slopes would take for its own heading.
 
-Each component is a Gaussian process over the travel with the Matern 3/2 covariance
-sd^2 (1 + s / l) exp(-s / l), the roughest that has a slope. As a state-space model (Hartikainen and
-Sarkka, MLSP 2010, section 3.1; here with the matrix exponential in closed form)
+Each component is a Gaussian process over the travel, of one of two kinds. A warped map
+(`map_error.turns`) has the Matern 3/2 covariance sd^2 (1 + s / l) exp(-s / l), the roughest that
+has a slope. As a state-space model (Hartikainen and Sarkka, MLSP 2010, section 3.1; here with the
+matrix exponential in closed form)
 
     (o, q)' = A (o, q) + w      A = exp(-s/l) [[1 + s/l, s], [-s/l^2, 1 - s/l]]
                                 Cov w = P - A P A^T,  P = diag(sd^2, sd^2 / l^2)
+
+Else it is the Matern 1/2 or Ornstein-Uhlenbeck process, sd^2 exp(-s / l), which has none: q = 0,
+and o' = exp(-s/l) o + w. So are the mapped streets of KITTI, drawn as straight lines: with slopes a
+filter by roads alone takes a street's direction for less than it tells.
 
 Measurements see the pose on the map; what is reported is the pose on Earth.
 """
@@ -42,7 +47,7 @@ def start(
             taken back to Earth, or are on Earth already.
     """
     offset = settings.sd * _normal(state, generator)
-    slope = settings.sd / settings.distance * _normal(state, generator)
+    slope = slope_sd(settings) * _normal(state, generator)
     begun = state._replace(map_offset=offset, map_slope=slope)
     if not drawn:
         return begun
@@ -83,6 +88,9 @@ def transition(
     """
     length, s = settings.distance, distance.double()
     x = s / length
+    if not settings.turns:
+        none, left = torch.zeros_like(x), settings.sd * (-torch.expm1(-2.0 * x)).sqrt()
+        return _matrix(torch.exp(-x), none, none, none), _matrix(left, none, none, none)
     kept = torch.exp(-x)[:, None, None] * _matrix(1.0 + x, s, -x / length, 1.0 - x)
     spread = settings.sd**2 * torch.diag(s.new_tensor([1.0, length**-2]))
     left = spread - kept @ spread @ kept.mT
@@ -91,6 +99,11 @@ def transition(
     cross = torch.where(first > 0.0, left[:, 1, 0] / first.clamp_min(1e-300), 0.0)
     second = (left[:, 1, 1] - cross.square()).clamp_min(0.0).sqrt()
     return kept, _matrix(first, torch.zeros_like(first), cross, second)
+
+
+def slope_sd(settings: MapErrorSettings) -> float:
+    """Standard deviation of the slope, m per m."""
+    return settings.sd / settings.distance if settings.turns else 0.0
 
 
 def on_map(state: VehicleState) -> Float[Tensor, "B N 3"]:

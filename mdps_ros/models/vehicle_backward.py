@@ -61,6 +61,7 @@ from mdps_ros.models.backward_law import (
     LinearPrior,
     backward_law,
 )
+from mdps_ros.models.map_error import slope_sd
 from mdps_ros.models.motion import Control
 from mdps_ros.settings import MapErrorSettings, MotionSettings
 
@@ -185,7 +186,7 @@ class BackwardVehicleModel:
         settings, mean = self.motion, start.walking_mean.double()
         walk = mean.new_tensor([settings.scale_walk, settings.yaw_bias_walk])
         walking = (start.walking_sd.double().square() + start.horizon_s * walk.square()).sqrt()
-        offset, slope = self.map_error.sd, self.map_error.sd / self.map_error.distance
+        offset, slope = self.map_error.sd, slope_sd(self.map_error)
         steady = mean.new_tensor(
             [
                 [settings.slip_sd, wander, offset, offset, slope, slope]

@@ -22,6 +22,7 @@ from mdps_ros.core.pair_shares import PairTerms
 from mdps_ros.core.se2 import rotate
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.models.backward_law import LEAST_SD, OFFSET, SIZE, SLOPE
+from mdps_ros.models.map_error import slope_sd
 from mdps_ros.models.motion import VehicleState
 from mdps_ros.models.vehicle_backward import BackwardState
 from mdps_ros.settings import MapErrorSettings
@@ -93,7 +94,7 @@ def _covariance(
     whole[..., :4, :4] = factor @ factor.mT
     diagonal = whole.diagonal(dim1=-2, dim2=-1)
     diagonal[..., OFFSET] = (OFFSET_BANDWIDTH * error.sd) ** 2
-    diagonal[..., SLOPE] = (OFFSET_BANDWIDTH * error.sd / error.distance) ** 2
+    diagonal[..., SLOPE] = (OFFSET_BANDWIDTH * slope_sd(error)) ** 2
     least = torch.full_like(whole[..., 0], LEAST_SD**2)  # what is known for certain
     return whole + torch.diag_embed(least)
 

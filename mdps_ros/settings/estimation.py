@@ -134,10 +134,16 @@ class MapErrorSettings:
     )
     distance: float = live_setting(
         50.0,
-        "Travel over which the offset changes: half of it is left after 1.7 times that.",
+        "Travel over which the offset changes: half of it is left after 0.7 times that, or after "
+        "1.7 times that where it `turns`.",
         unit="m",
         low=1.0,
         high=100_000.0,
+    )
+    turns: bool = setting(
+        False,
+        "The offset changes smoothly, and turns the streets where it does, as on a map that is "
+        "warped; off: it wanders, and streets keep their direction.",
     )
 
 

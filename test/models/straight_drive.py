@@ -44,24 +44,26 @@ MOTION = MotionSettings(
     scale_walk=0.005,
     slip_time=1.5,
 )
-OFFSET = MapErrorSettings(sd=1.2, distance=20.0)
+OFFSET = MapErrorSettings(sd=1.2, distance=20.0, turns=True)
+WANDERING = MapErrorSettings(sd=1.2, distance=20.0)
 KERNEL = pose_kernel(torch.tensor([0.08, 0.08, 0.01**2]))
 MEASURED = np.random.default_rng(7).normal(size=(STEPS, 2)).cumsum(0) * 0.4
 
 
 def exact(
-    start_sd: tuple[float, float] = START_SD,
+    start_sd: tuple[float, float] = START_SD, error: MapErrorSettings = OFFSET
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(T, 9) means and (T, 9, 9) covariances given all measurements."""
     size, m = 9, MOTION
-    rate = 1.0 / OFFSET.distance
+    rate = 1.0 / error.distance
     slip, wander = math.exp(-DT / m.slip_time), math.exp(-LENGTH / m.wander_distance)
     A = np.eye(size)
     A[0, 2] = A[0, 4] = LENGTH
     A[1, 3] = DT
     A[3, 3], A[4, 4] = slip, wander
-    A[5:, 5:] = np.kron(expm(LENGTH * np.array([[0, 1], [-(rate**2), -2 * rate]])), np.eye(2))
-    sd, slope = OFFSET.sd, OFFSET.sd * rate
+    smooth, rough = [[0, 1], [-(rate**2), -2 * rate]], [[-rate, 0], [0, 0]]
+    A[5:, 5:] = np.kron(expm(LENGTH * np.array(smooth if error.turns else rough)), np.eye(2))
+    sd, slope = error.sd, error.sd * rate if error.turns else 0.0
     first = np.diag([*start_sd, m.scale_sd, m.slip_sd, m.wander_sd, sd, sd, slope, slope]) ** 2
     noise = np.diag(
         [
@@ -125,9 +127,9 @@ def resampler(kernel: ProductKernel = KERNEL) -> EssTriggered:
     return EssTriggered(MixtureResampler(kernel), 0.5)
 
 
-def forward(count: int, seed: int) -> list[FilterRecord]:
+def forward(count: int, seed: int, error: MapErrorSettings = OFFSET) -> list[FilterRecord]:
     """The filter of the package, with Earth poses and a drawn map offset."""
-    model, generator = VehicleModel(MOTION, OFFSET), torch.Generator().manual_seed(seed)
+    model, generator = VehicleModel(MOTION, error), torch.Generator().manual_seed(seed)
     prior = PosePrior(np.zeros(3), np.diag([*START_SD, 0.0]) ** 2)
     belief = filtering.init(model, prior, ROWS, count, generator)
     records = []

@@ -15,7 +15,8 @@ from mdps_ros.models.prior import PosePrior
 from mdps_ros.models.vehicle import VehicleModel
 from mdps_ros.settings import MapErrorSettings, MotionSettings
 
-SETTINGS = MapErrorSettings(sd=1.5, distance=40.0)
+SETTINGS = MapErrorSettings(sd=1.5, distance=40.0, turns=True)
+WANDERING = MapErrorSettings(sd=1.5, distance=40.0)
 COUNT = 100_000
 
 
@@ -102,6 +103,24 @@ def test_the_error_is_a_stationary_matern_process_however_travel_is_cut(
 def test_an_error_that_changes_twice_as_fast_fails() -> None:
     with pytest.raises(AssertionError):
         check_process(torch.tensor([40.0]))
+
+
+def check_wandering(settings: MapErrorSettings, steps: Tensor) -> None:
+    """exp(-s / l) of the offset is left after s = 20 m, within 5 errors, and nothing is turned."""
+    begun = now = map_error.start(particles(0), settings, generator(2), drawn=True)
+    for seed, step in enumerate(steps):
+        now = map_error.drift(now, step[None], settings, generator(3 + seed))
+    check_spread(now.map_offset, 1.5)
+    left = (now.map_offset * begun.map_offset).mean(dim=1) / 1.5**2
+    assert (left - math.exp(-20.0 / 40.0)).abs().max() < 5 * math.sqrt(2 / COUNT)
+    assert torch.equal(map_error.on_map(now)[..., 2], now.pose[..., 2])
+
+
+@pytest.mark.parametrize("steps", [[20.0], [5.0, 15.0], [0.0, 20.0]])
+def test_an_error_that_does_not_turn_is_an_ornstein_uhlenbeck_process(steps: list[float]) -> None:
+    check_wandering(WANDERING, torch.tensor(steps))
+    with pytest.raises(AssertionError):
+        check_wandering(SETTINGS, torch.tensor(steps))
 
 
 def test_the_offset_is_the_integral_of_its_slope() -> None:

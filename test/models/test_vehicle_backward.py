@@ -44,7 +44,7 @@ MOTION = MotionSettings(
     yaw_bias_walk=0.004,
     slip_time=1.7,
 )
-OFFSET = MapErrorSettings(sd=1.5, distance=45.0)
+OFFSET = MapErrorSettings(sd=1.5, distance=45.0, turns=True)
 SPREAD = [1.5, 1.5, 1.5 / 45.0, 1.5 / 45.0]
 MODEL = BackwardVehicleModel(MOTION, OFFSET)
 WALKING_SD = (0.03, 0.02)
