@@ -15,9 +15,9 @@ from mdps_ros.data.errors import BagError
 from mdps_ros.evaluation.run import Track
 from mdps_ros.maps import GeoAnchor, Map
 from mdps_ros.notes import Note
-from mdps_ros.runtime import messages
 from mdps_ros.runtime.events import Event
-from mdps_ros.runtime.image_inputs import Inputs
+from mdps_ros.runtime.inputs import messages
+from mdps_ros.runtime.inputs.image_inputs import Inputs
 
 ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
 IMAGE_TYPE = "sensor_msgs/msg/Image"

@@ -12,8 +12,8 @@ from mdps_ros.cli.options import SetOption, SettingsOption, read_settings
 
 if TYPE_CHECKING:
     from mdps_ros.maps import Map
-    from mdps_ros.runtime.finding import Finding
-    from mdps_ros.runtime.observation import Observation
+    from mdps_ros.runtime.checkup.finding import Finding
+    from mdps_ros.runtime.checkup.observation import Observation
     from mdps_ros.settings import Settings
 
 LISTEN_S = 5.0
@@ -60,7 +60,7 @@ def doctor(
     from mdps_ros.cli.doctor_bag import observe_bag
     from mdps_ros.cli.processes import LiveError
     from mdps_ros.evaluation import results
-    from mdps_ros.runtime.checkup import examine
+    from mdps_ros.runtime.checkup.checkup import examine
 
     settings = read_settings(file, assignments or [])
     named = {
@@ -101,7 +101,7 @@ def _graph(
     import tempfile
 
     from mdps_ros.cli.processes import Child, LiveError, children
-    from mdps_ros.runtime.observation import from_json
+    from mdps_ros.runtime.checkup.observation import from_json
     from mdps_ros.settings import with_values
 
     if settings.node.odometry_source == "twist":
@@ -134,8 +134,8 @@ def _surrounded(seen: Observation, settings: Settings, city: Map | str | None) -
     """The observation with map and machine."""
     import dataclasses
 
-    from mdps_ros.runtime.observation import MapSeen
-    from mdps_ros.runtime.surroundings import see_machine, see_map
+    from mdps_ros.runtime.checkup.observation import MapSeen
+    from mdps_ros.runtime.checkup.surroundings import see_machine, see_map
 
     on_map = MapSeen(error=city) if isinstance(city, str) else None
     if city is not None and not isinstance(city, str):

@@ -10,8 +10,8 @@ from mdps_ros.data.bag import Bag, open_bag
 from mdps_ros.data.bag_writer import ANCHOR_TOPIC, STATIC_TF_TOPIC
 from mdps_ros.data.errors import BagError
 from mdps_ros.maps import Map
-from mdps_ros.runtime.observation import ROLES, Observation
-from mdps_ros.runtime.observing import Collector
+from mdps_ros.runtime.checkup.observation import ROLES, Observation
+from mdps_ros.runtime.checkup.observing import Collector
 from mdps_ros.settings import Settings
 
 ABSENT = "/absent odometry"

@@ -16,8 +16,8 @@ from mdps_ros.runtime.events import (
     PinholeCamera,
 )
 from mdps_ros.runtime.outputs import State
-from mdps_ros.runtime.overlay import Scene, draw_overlay
-from mdps_ros.runtime.overlay_painter import picture_of
+from mdps_ros.runtime.watching.overlay import Scene, draw_overlay
+from mdps_ros.runtime.watching.overlay_painter import picture_of
 
 PAGE_LOOKS = 6
 """Images on a page."""

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from mdps_ros.cli.show import NoteCounter, RunProgress
     from mdps_ros.evaluation.run import Trace
     from mdps_ros.maps import Map
-    from mdps_ros.runtime.bystanders import Bystanders
     from mdps_ros.runtime.jumps import JumpWatch
     from mdps_ros.runtime.outputs import Output
     from mdps_ros.runtime.session import Session
+    from mdps_ros.runtime.watching.bystanders import Bystanders
     from mdps_ros.settings import Settings
 
 
@@ -126,8 +126,8 @@ def run(drive: BagDrive, map: Map, settings: Settings, notes: NoteCounter) -> Tr
 def _bystanders(map: Map, settings: Settings, notes: NoteCounter) -> Bystanders:
     """Who records getting lost and jumps, where `node.event_dir` asks for it."""
     from mdps_ros.notes import Code, Note, Severity
-    from mdps_ros.runtime.bystanders import Bystanders
-    from mdps_ros.runtime.incident_recorder import IncidentRecorder
+    from mdps_ros.runtime.watching.bystanders import Bystanders
+    from mdps_ros.runtime.watching.incident_recorder import IncidentRecorder
 
     def failed(error: Exception) -> None:
         text = f"event records failed, none is made any more: {error!r}"

@@ -24,9 +24,9 @@ from mdps_ros.models.road_index import build_road_index
 from mdps_ros.notes import Note
 from mdps_ros.runtime.cameras import Cameras
 from mdps_ros.runtime.events import ColourImageEvent, Event, ImageEvent, OdometryEvent
-from mdps_ros.runtime.image_queue import ImageQueue
+from mdps_ros.runtime.inputs.image_queue import ImageQueue
+from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.localizer import Motion
-from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.outputs import Mode, Output, ParticleSnapshot, PoseEstimate, State
 from mdps_ros.runtime.travel import Travel
 from mdps_ros.settings import Settings

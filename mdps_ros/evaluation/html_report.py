@@ -23,7 +23,7 @@ from mdps_ros.evaluation.results import Row, format_value
 from mdps_ros.evaluation.run import Trace
 from mdps_ros.maps import Map
 from mdps_ros.runtime.outputs import ParticleSnapshot, State
-from mdps_ros.runtime.snapshots import resample_evenly
+from mdps_ros.runtime.watching.snapshots import resample_evenly
 
 MOMENTS = 400
 """Estimates that the slider can show; of more, evenly chosen ones."""

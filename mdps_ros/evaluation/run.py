@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mdps_ros.evaluation.metrics import Score, score
 from mdps_ros.runtime.events import Event
 from mdps_ros.runtime.outputs import Output, ParticleSnapshot, PoseEstimate, State
-from mdps_ros.runtime.snapshots import SnapshotPicker
+from mdps_ros.runtime.watching.snapshots import SnapshotPicker
 
 if TYPE_CHECKING:  # a session brings torch, which errors of the command line do without
     from mdps_ros.runtime.session import Session

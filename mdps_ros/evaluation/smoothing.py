@@ -29,10 +29,10 @@ from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import Event
 from mdps_ros.runtime.outputs import Mode
 from mdps_ros.runtime.session import Session
-from mdps_ros.runtime.smoother import Smoother, compact, top_hypothesis
-from mdps_ros.runtime.smoother_frames import FilterFrame
-from mdps_ros.runtime.smoother_pass import SmoothedFrame
-from mdps_ros.runtime.smoother_replay import smooth_replay
+from mdps_ros.runtime.smoothing.frames import FilterFrame
+from mdps_ros.runtime.smoothing.replay import smooth_replay
+from mdps_ros.runtime.smoothing.smoother import Smoother, compact, top_hypothesis
+from mdps_ros.runtime.smoothing.walk import SmoothedFrame
 from mdps_ros.settings import EstimateSettings, MapErrorSettings, Settings, with_values
 
 TRUTH_KERNEL = (0.5, 0.5, 0.02)

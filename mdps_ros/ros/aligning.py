@@ -19,9 +19,9 @@ from mdps_ros.srv import AlignPose
 
 if TYPE_CHECKING:
     from mdps_ros.maps import Map
-    from mdps_ros.runtime.aligner import Answer
-    from mdps_ros.runtime.alignment import Alignment
-    from mdps_ros.runtime.recent import Seen
+    from mdps_ros.runtime.recovery.aligner import Answer
+    from mdps_ros.runtime.recovery.alignment import Alignment
+    from mdps_ros.runtime.watching.recent import Seen
 
 AUTOWARE_PACKAGES = ("autoware_internal_localization_msgs", "tier4_localization_msgs")
 """Where Autoware keeps the type of its align services, the newer one first."""
@@ -63,7 +63,7 @@ class Aligning:
         speak: Callable[[bool], None],
     ) -> None:
         # Here, not above: it brings torch, see the node's on_configure.
-        from mdps_ros.runtime.aligner import Aligner
+        from mdps_ros.runtime.recovery.aligner import Aligner
 
         self._node = node
         self._aligner = Aligner(city, settings)

@@ -12,13 +12,13 @@ from mdps_ros.runtime.events import Event
 from mdps_ros.runtime.health import Health
 from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
-from mdps_ros.runtime.smoother_pace import Progress
+from mdps_ros.runtime.smoothing.pace import Progress
 from mdps_ros.settings import Settings
 
 if TYPE_CHECKING:
     from mdps_ros.maps import Map
     from mdps_ros.runtime.session import Session
-    from mdps_ros.runtime.smoother_worker import SmoothingWorker
+    from mdps_ros.runtime.smoothing.worker import SmoothingWorker
 
 
 class Beside:
@@ -96,7 +96,7 @@ class Beside:
         if smoother is None:
             return None
         # Here, not above: it brings torch, see the node's on_configure.
-        from mdps_ros.runtime.smoother_worker import SmoothingWorker
+        from mdps_ros.runtime.smoothing.worker import SmoothingWorker
 
         made = SmoothingWorker(smoother, self._smoothed, self._telling.note, self._smoother_failed)
         self._session.watch = made.watch

@@ -18,10 +18,10 @@ from rclpy.time import Time
 
 from mdps_ros.notes import Note
 from mdps_ros.ros import topics
-from mdps_ros.runtime import messages
 from mdps_ros.runtime.events import Event, ImageEvent, InitialPoseEvent, OdometryEvent
-from mdps_ros.runtime.image_inputs import Inputs
-from mdps_ros.runtime.twist import TwistOdometry
+from mdps_ros.runtime.inputs import messages
+from mdps_ros.runtime.inputs.image_inputs import Inputs
+from mdps_ros.runtime.inputs.twist import TwistOdometry
 from mdps_ros.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from functools import partial
 from mdps_ros.maps import Map
 from mdps_ros.notes import Note
 from mdps_ros.ros.publishing import Publishing
-from mdps_ros.runtime.belief_painter import BeliefPainter
-from mdps_ros.runtime.bystanders import Bystanders
-from mdps_ros.runtime.incident_recorder import IncidentRecorder
-from mdps_ros.runtime.overlay_painter import OverlayPainter
+from mdps_ros.runtime.watching.belief_painter import BeliefPainter
+from mdps_ros.runtime.watching.bystanders import Bystanders
+from mdps_ros.runtime.watching.incident_recorder import IncidentRecorder
+from mdps_ros.runtime.watching.overlay_painter import OverlayPainter
 from mdps_ros.settings import Settings
 
 

@@ -31,9 +31,9 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix
 from tf2_msgs.msg import TFMessage
 
-from mdps_ros.runtime import messages
-from mdps_ros.runtime.observation import ROLES, NodeSeen, Observation, Offer
-from mdps_ros.runtime.observing import Collector
+from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer
+from mdps_ros.runtime.checkup.observing import Collector
+from mdps_ros.runtime.inputs import messages
 from mdps_ros.settings import Settings, describe, with_values
 
 CLASSES = {

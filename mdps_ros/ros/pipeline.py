@@ -26,7 +26,6 @@ from mdps_ros.ros.publishing import Publishing
 from mdps_ros.ros.requests import Requests
 from mdps_ros.ros.telling import Telling
 from mdps_ros.ros.watching import watched
-from mdps_ros.runtime.archive import Archive
 from mdps_ros.runtime.events import (
     Event,
     GlobalStartEvent,
@@ -40,6 +39,7 @@ from mdps_ros.runtime.events import (
 )
 from mdps_ros.runtime.health import Health
 from mdps_ros.runtime.jumps import CAUSES, JumpWatch
+from mdps_ros.runtime.keeping.archive import Archive
 from mdps_ros.runtime.outputs import (
     ParticleSnapshot,
     PoseEstimate,

@@ -33,7 +33,7 @@ from tf2_msgs.msg import TFMessage
 from mdps_ros.ros import topics
 from mdps_ros.ros.play_source import StoredDrive
 from mdps_ros.ros.play_view import PlayView
-from mdps_ros.runtime.record import LiveRecord, Row
+from mdps_ros.runtime.watching.record import LiveRecord, Row
 
 AHEAD_MAX = 4
 """Images that a lossless player sends before it waits for the node."""

@@ -33,7 +33,7 @@ from mdps_ros.ros.convert import full_covariance, header, planar_pose
 from mdps_ros.ros.play_bag import TF_STATIC, Player, PlayError, at_work
 from mdps_ros.ros.play_source import StoredDrive
 from mdps_ros.runtime.frames import between, compose
-from mdps_ros.runtime.messages import odometry_event, stamp_ns
+from mdps_ros.runtime.inputs.messages import odometry_event, stamp_ns
 
 START_S = 120.0
 """Time that the node gets to load its map and become active."""

@@ -15,7 +15,7 @@ from mdps_ros.data.bag import open_bag
 from mdps_ros.data.errors import BagError
 from mdps_ros.data.ros_messages import TYPESTORE
 from mdps_ros.notes import Note
-from mdps_ros.runtime.messages import odometry_event
+from mdps_ros.runtime.inputs.messages import odometry_event
 
 NAMES = {
     bag_writer.STATIC_TF_TOPIC: "/tf_static",

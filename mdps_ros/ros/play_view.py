@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mdps_ros.ros.play_source import StoredDrive
-from mdps_ros.runtime.record import Row
+from mdps_ros.runtime.watching.record import Row
 
 
 class PlayView:

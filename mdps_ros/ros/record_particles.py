@@ -2,8 +2,8 @@
 
     python -m mdps_ros.ros.record_particles particles.jsonl
 
-Writes one JSON line per kept cloud (see runtime/snapshots.py for which are kept and for the
-form) until it is ended by SIGINT or SIGTERM.
+Writes one JSON line per kept cloud (which are kept, and in what form: see
+runtime/watching/snapshots.py) until it is ended by SIGINT or SIGTERM.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs_py import point_cloud2
 
 from mdps_ros.ros import topics
-from mdps_ros.runtime.messages import stamp_ns
+from mdps_ros.runtime.inputs.messages import stamp_ns
 from mdps_ros.runtime.outputs import ParticleSnapshot
-from mdps_ros.runtime.snapshots import SnapshotPicker, row_of_snapshot
+from mdps_ros.runtime.watching.snapshots import SnapshotPicker, row_of_snapshot
 
 
 class ParticleRecorder(Node):

@@ -9,9 +9,9 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Empty
 
-from mdps_ros.runtime.archive import Archive
-from mdps_ros.runtime.belief_file import BeliefFileError
 from mdps_ros.runtime.events import Event, GlobalStartEvent, RestoreEvent, UpdateNowEvent
+from mdps_ros.runtime.keeping.archive import Archive
+from mdps_ros.runtime.keeping.belief_file import BeliefFileError
 from mdps_ros.srv import LoadState, SaveState
 
 NO_NAV2 = (

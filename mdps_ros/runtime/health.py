@@ -15,7 +15,7 @@ import numpy as np
 
 from mdps_ros.notes import Note, Severity
 from mdps_ros.runtime.outputs import PoseEstimate, State
-from mdps_ros.runtime.smoother_pace import Progress
+from mdps_ros.runtime.smoothing.pace import Progress
 
 WINDOW_S = 5.0
 """Rates and fresh trouble are those of this time."""

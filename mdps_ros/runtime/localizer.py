@@ -25,7 +25,7 @@ from mdps_ros.runtime.cameras import Look, PoseScore
 from mdps_ros.runtime.ground import Ground, lay_ground
 from mdps_ros.runtime.outputs import ParticleSnapshot
 from mdps_ros.runtime.redrawing import redrawing
-from mdps_ros.runtime.smoother_frames import FilterFrame, WeighedScores
+from mdps_ros.runtime.smoothing.frames import FilterFrame, WeighedScores
 from mdps_ros.runtime.summary import Summary, summarise
 from mdps_ros.settings import MapErrorSettings, Settings
 

@@ -20,7 +20,7 @@ from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.events import PlaceEvent
 from mdps_ros.runtime.frames import between
-from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
+from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.settings import PlaceSettings
 
 WAITING = 100  # places of a name that may wait for odometry or a late image

@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 from mdps_ros.maps import Map
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime.belief_file import SavedBelief
 from mdps_ros.runtime.cameras import Cameras
 from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import (
@@ -27,19 +26,20 @@ from mdps_ros.runtime.events import (
     SettingsEvent,
     UpdateNowEvent,
 )
-from mdps_ros.runtime.image_queue import ImageQueue
+from mdps_ros.runtime.inputs.image_queue import ImageQueue
+from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
+from mdps_ros.runtime.inputs.silence import CameraSilence
+from mdps_ros.runtime.keeping.belief_file import SavedBelief
 from mdps_ros.runtime.live_settings import compare, told
 from mdps_ros.runtime.localizer import Localizer
-from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.other_map import ReadyMap, carried_over, changed, make_ready
 from mdps_ros.runtime.outputs import Output, State
 from mdps_ros.runtime.places import Places
-from mdps_ros.runtime.recent import Seen
-from mdps_ros.runtime.silence import CameraSilence
-from mdps_ros.runtime.smoother import Smoother
-from mdps_ros.runtime.smoother_frames import FilterFrame
+from mdps_ros.runtime.smoothing.frames import FilterFrame
+from mdps_ros.runtime.smoothing.smoother import Smoother
 from mdps_ros.runtime.starts import Begun, Starts
 from mdps_ros.runtime.updates import Updates
+from mdps_ros.runtime.watching.recent import Seen
 from mdps_ros.settings import MapErrorSettings, Settings, with_values
 
 REGRESSION_NS = 1_000_000_000  # stamps that go back further mean another run, e.g. a bag loop

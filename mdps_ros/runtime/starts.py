@@ -8,12 +8,12 @@ import numpy as np
 
 from mdps_ros.models.prior import PosePrior
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime.belief_file import SavedBelief
 from mdps_ros.runtime.events import InitialPoseEvent, OdometryEvent
 from mdps_ros.runtime.frames import between, compose
+from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer
+from mdps_ros.runtime.keeping.belief_file import SavedBelief
+from mdps_ros.runtime.keeping.resuming import goes_on
 from mdps_ros.runtime.localizer import Localizer
-from mdps_ros.runtime.odometry_buffer import OdometryBuffer
-from mdps_ros.runtime.resuming import goes_on
 from mdps_ros.runtime.updates import Updates
 from mdps_ros.settings import StartSettings
 

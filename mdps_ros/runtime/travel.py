@@ -6,8 +6,8 @@ import numpy as np
 
 from mdps_ros.runtime.events import ImageEvent
 from mdps_ros.runtime.frames import between
+from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 from mdps_ros.runtime.localizer import Motion
-from mdps_ros.runtime.odometry_buffer import OdometrySample
 
 Kind = type[ImageEvent] | str
 """Of a look: the images' class, or the measurement's name."""

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from mdps_ros.models.prior import RegionPrior, within
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.cameras import Cameras
-from mdps_ros.runtime.claims import Claims
 from mdps_ros.runtime.events import ImageEvent
+from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.localizer import Localizer, Motion
-from mdps_ros.runtime.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.outputs import Output, State
 from mdps_ros.runtime.places import Places
-from mdps_ros.runtime.recent import Recent, Seen
-from mdps_ros.runtime.smoother import Smoother
-from mdps_ros.runtime.smoother_frames import FilterFrame
+from mdps_ros.runtime.recovery.claims import Claims
+from mdps_ros.runtime.smoothing.frames import FilterFrame
+from mdps_ros.runtime.smoothing.smoother import Smoother
 from mdps_ros.runtime.travel import Travel
+from mdps_ros.runtime.watching.recent import Recent, Seen
 from mdps_ros.settings import Settings
 
 

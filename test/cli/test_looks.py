@@ -11,7 +11,7 @@ from mdps_ros.cli.looks import PAGE_LOOKS, enlarged, looks_of, page_looks
 from mdps_ros.evaluation.run import collect_trace
 from mdps_ros.runtime.events import DepthImageEvent, PinholeCamera
 from mdps_ros.runtime.outputs import Mode, PoseEstimate, State
-from mdps_ros.runtime.projection import to_pixels
+from mdps_ros.runtime.watching.projection import to_pixels
 
 
 @pytest.fixture(scope="module")

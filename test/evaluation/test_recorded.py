@@ -8,8 +8,8 @@ import pytest
 from mdps_ros.evaluation.recorded import recorded_outputs
 from mdps_ros.evaluation.run import RunError, collect_trace
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate
-from mdps_ros.runtime.record import row_of
-from mdps_ros.runtime.snapshots import SnapshotPicker, row_of_snapshot
+from mdps_ros.runtime.watching.record import row_of
+from mdps_ros.runtime.watching.snapshots import SnapshotPicker, row_of_snapshot
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from mdps_ros.runtime.outputs import (
     TransformEstimate,
 )
 from mdps_ros.runtime.prediction import PredictedPose
-from mdps_ros.runtime.record import LiveRecord, row_of
+from mdps_ros.runtime.watching.record import LiveRecord, row_of
 
 STAMP = 1_700_000_000_987_654_321
 COVARIANCE = np.array([[4.0, 1.0, 0.1], [1.0, 9.0, 0.2], [0.1, 0.2, 0.5]])

@@ -17,7 +17,7 @@ from tf2_ros import StaticTransformBroadcaster
 
 from mdps_ros.cli.main import main
 from mdps_ros.ros import topics
-from mdps_ros.runtime.observation import ROLES
+from mdps_ros.runtime.checkup.observation import ROLES
 
 Findings = dict[str, dict[str, str]]
 

@@ -13,11 +13,11 @@ from mdps_ros.data.bag import open_bag
 from mdps_ros.data.bag_writer import DEPTH_INFO_TOPIC, DEPTH_TOPIC, ODOMETRY_TOPIC
 from mdps_ros.maps import load_map
 from mdps_ros.notes import Note
-from mdps_ros.runtime import messages
-from mdps_ros.runtime.image_inputs import Inputs
+from mdps_ros.runtime.inputs import messages
+from mdps_ros.runtime.inputs.image_inputs import Inputs
 from mdps_ros.runtime.outputs import PoseEstimate
-from mdps_ros.runtime.record import Row, row_of
 from mdps_ros.runtime.session import Session
+from mdps_ros.runtime.watching.record import Row, row_of
 from mdps_ros.settings import Settings, with_values
 
 # as the fixture start_node and `live` below

@@ -17,7 +17,7 @@ from mdps_ros.ros import play_load
 from mdps_ros.ros.convert import header
 from mdps_ros.ros.play_load import START, Loop, Stopwatch
 from mdps_ros.ros.play_source import StoredDrive
-from mdps_ros.runtime.messages import odometry_event, stamp_ns
+from mdps_ros.runtime.inputs.messages import odometry_event, stamp_ns
 
 SECOND = 1_000_000_000
 LATER = 1_800_000_000 * SECOND + 5

@@ -16,8 +16,8 @@ from tf2_msgs.msg import TFMessage
 
 from mdps_ros.msg import LocalizerStatus
 from mdps_ros.ros import requests, topics
-from mdps_ros.runtime.archive import Archive
 from mdps_ros.runtime.events import Event, GlobalStartEvent, UpdateNowEvent
+from mdps_ros.runtime.keeping.archive import Archive
 from test.ros.test_node import ACTIVE, NAME, odometry
 
 ARCHIVE = Archive("a map", "", 1.0, lambda note: None)

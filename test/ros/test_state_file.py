@@ -9,7 +9,7 @@ from typing import Any
 
 from mdps_ros.msg import LocalizerStatus
 from mdps_ros.ros import topics
-from mdps_ros.runtime.belief_file import write_belief
+from mdps_ros.runtime.keeping.belief_file import write_belief
 from mdps_ros.srv import LoadState, SaveState
 from test.ros.test_node import ACTIVE, NAME
 from test.ros.test_requests import drive, pose

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from mdps_ros.models.prior import GUESS_MOST, MovedPrior, PosePrior, sample_prior, start_count
-from mdps_ros.runtime.aligner import BUSY, NOTHING_SEEN, Aligner
-from mdps_ros.runtime.alignment import align
 from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.events import InitialPoseEvent
 from mdps_ros.runtime.frames import between, compose
-from mdps_ros.runtime.odometry_buffer import OdometrySample
-from mdps_ros.runtime.recent import REACH_M, UPDATES, Recent, Seen
+from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
+from mdps_ros.runtime.recovery.aligner import BUSY, NOTHING_SEEN, Aligner
+from mdps_ros.runtime.recovery.alignment import align
 from mdps_ros.runtime.session import Session
+from mdps_ros.runtime.watching.recent import REACH_M, UPDATES, Recent, Seen
 from test.runtime.town import (
     SECOND,
     answers,

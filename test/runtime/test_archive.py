@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime.archive import NO_BELIEF, NO_FILE, Archive
-from mdps_ros.runtime.belief_file import BeliefFileError, read_belief, write_belief
+from mdps_ros.runtime.keeping.archive import NO_BELIEF, NO_FILE, Archive
+from mdps_ros.runtime.keeping.belief_file import BeliefFileError, read_belief, write_belief
 from test.runtime.test_belief_file import MAP, full_disk, saved
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from mdps_ros.runtime.aside import Aside
+from mdps_ros.runtime.watching.aside import Aside
 
 LONG_S = 30.0
 

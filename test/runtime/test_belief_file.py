@@ -15,7 +15,12 @@ from safetensors.torch import load_file, save_file
 
 from mdps_ros.core.types import Belief
 from mdps_ros.models.motion import VehicleState
-from mdps_ros.runtime.belief_file import BeliefFileError, SavedBelief, read_belief, write_belief
+from mdps_ros.runtime.keeping.belief_file import (
+    BeliefFileError,
+    SavedBelief,
+    read_belief,
+    write_belief,
+)
 from mdps_ros.runtime.outputs import State
 
 MAP = "a" * 64

@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 
 from mdps_ros.core.mapdata import Bounds
-from mdps_ros.runtime.belief_painter import BeliefPainter, credit_of
-from mdps_ros.runtime.belief_picture import CLOUD, ESTIMATE, draw_belief, summary
-from mdps_ros.runtime.map_window import FILLED, SIDE_M, Backdrop, Backdrops, extent, window_of
 from mdps_ros.runtime.outputs import Mode, ParticleSnapshot, PoseEstimate, State
-from mdps_ros.runtime.sights import Sight, Sights
+from mdps_ros.runtime.watching.belief_painter import BeliefPainter, credit_of
+from mdps_ros.runtime.watching.belief_picture import CLOUD, ESTIMATE, draw_belief, summary
+from mdps_ros.runtime.watching.map_window import (
+    FILLED,
+    SIDE_M,
+    Backdrop,
+    Backdrops,
+    extent,
+    window_of,
+)
+from mdps_ros.runtime.watching.sights import Sight, Sights
 from test.runtime.town import fast_settings
 
 WHOLE = Bounds(-1000.0, -1000.0, 1000.0, 1000.0)

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from mdps_ros.notes import Severity
-from mdps_ros.runtime.checkup import examine
-from mdps_ros.runtime.checkup_topics import rate_hz
-from mdps_ros.runtime.finding import Finding
-from mdps_ros.runtime.observation import (
+from mdps_ros.runtime.checkup.checkup import examine
+from mdps_ros.runtime.checkup.finding import Finding
+from mdps_ros.runtime.checkup.observation import (
     CameraSeen,
     ImageSeen,
     MachineSeen,
@@ -26,8 +25,9 @@ from mdps_ros.runtime.observation import (
     TopicSeen,
     from_json,
 )
-from mdps_ros.runtime.observing import Collector
-from mdps_ros.runtime.surroundings import see_machine
+from mdps_ros.runtime.checkup.observing import Collector
+from mdps_ros.runtime.checkup.surroundings import see_machine
+from mdps_ros.runtime.checkup.topics import rate_hz
 from mdps_ros.settings import Settings, with_values
 
 NOW = 1_700_000_000_000_000_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mdps_ros.notes import Code
-from mdps_ros.runtime.claims import Claims, Standing
 from mdps_ros.runtime.events import SettingsEvent
 from mdps_ros.runtime.outputs import State
-from mdps_ros.runtime.recovery import Recovery
+from mdps_ros.runtime.recovery.claims import Claims, Standing
+from mdps_ros.runtime.recovery.search import Recovery
 from mdps_ros.runtime.session import Session
 from mdps_ros.settings import RecoverySettings, with_values
 from test.runtime.town import answers, estimates, fast_settings, initial_pose, notes, odometry

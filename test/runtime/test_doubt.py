@@ -12,8 +12,8 @@ from torch import Tensor
 from mdps_ros.core.types import Belief
 from mdps_ros.models.prior import PosePrior
 from mdps_ros.runtime.cameras import Look
-from mdps_ros.runtime.doubt import FARTHEST, NEAREST, Doubt, moved_off
 from mdps_ros.runtime.localizer import Localizer
+from mdps_ros.runtime.recovery.doubt import FARTHEST, NEAREST, Doubt, moved_off
 from test.runtime.town import fast_settings
 
 SD = 3.0  # m, of the places that the simulated images show

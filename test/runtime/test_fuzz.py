@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from mdps_ros.notes import Note
-from mdps_ros.runtime import messages
 from mdps_ros.runtime.events import (
     ColourImageEvent,
     DepthImageEvent,
@@ -22,9 +21,10 @@ from mdps_ros.runtime.events import (
     OdometryEvent,
     PlaceEvent,
 )
-from mdps_ros.runtime.image_inputs import Inputs
+from mdps_ros.runtime.inputs import messages
+from mdps_ros.runtime.inputs.image_inputs import Inputs
+from mdps_ros.runtime.inputs.twist import TwistOdometry
 from mdps_ros.runtime.session import Session
-from mdps_ros.runtime.twist import TwistOdometry
 from test.runtime.odd_messages import HEIGHT, WIDTH, odd_message, templates
 from test.runtime.test_session_odd_data import check_sound
 from test.runtime.town import ANCHOR, MOUNT, SECOND, fast_settings

@@ -8,7 +8,7 @@ import pytest
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.health import Condition, Expected, Health
 from mdps_ros.runtime.outputs import Mode, PoseEstimate, State
-from mdps_ros.runtime.smoother_pace import Progress
+from mdps_ros.runtime.smoothing.pace import Progress
 
 INPUTS = (Expected("odom", 1.0, Severity.ERROR), Expected("image", 2.0, Severity.WARN))
 MAP = Condition("map", Severity.INFO, "loaded", {"id": "abc"})

@@ -4,8 +4,8 @@ import numpy as np
 
 from mdps_ros.notes import Code, Note
 from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent
-from mdps_ros.runtime.image_queue import ImageQueue
-from mdps_ros.runtime.odometry_buffer import OdometryBuffer
+from mdps_ros.runtime.inputs.image_queue import ImageQueue
+from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer
 from test.runtime.town import CAMERA, MOUNT
 
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime import incident_files
-from mdps_ros.runtime.bystanders import Bystanders
 from mdps_ros.runtime.events import ColourImageEvent, OdometryEvent
-from mdps_ros.runtime.incident_files import IncidentFileError, IncidentFolder
-from mdps_ros.runtime.incident_recorder import IncidentRecorder
-from mdps_ros.runtime.incidents import PAUSE_S, IncidentWatch, Kind
 from mdps_ros.runtime.jumps import Cause, JumpWatch, PoseJump
 from mdps_ros.runtime.outputs import State
 from mdps_ros.runtime.session import Session
+from mdps_ros.runtime.watching import incident_files
+from mdps_ros.runtime.watching.bystanders import Bystanders
+from mdps_ros.runtime.watching.incident_files import IncidentFileError, IncidentFolder
+from mdps_ros.runtime.watching.incident_recorder import IncidentRecorder
+from mdps_ros.runtime.watching.incidents import PAUSE_S, IncidentWatch, Kind
 from test.runtime.test_belief_picture import mode, sight
 from test.runtime.town import CAMERA, MOUNT, SECOND, fast_settings, initial_pose, odometry
 

@@ -10,7 +10,6 @@ import pytest
 from rosbags.typesys import Stores, get_typestore
 
 from mdps_ros.notes import Code, Note
-from mdps_ros.runtime import image_inputs, messages, pixels
 from mdps_ros.runtime.events import (
     ColourImageEvent,
     DepthImageEvent,
@@ -18,6 +17,7 @@ from mdps_ros.runtime.events import (
     OdometryEvent,
     PinholeCamera,
 )
+from mdps_ros.runtime.inputs import image_inputs, messages, pixels
 
 TYPES = get_typestore(Stores.ROS2_HUMBLE).types
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mdps_ros.runtime.odometry_buffer import OdometryBuffer
+from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer
 
 SECOND = 1_000_000_000
 

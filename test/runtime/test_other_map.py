@@ -17,7 +17,7 @@ from mdps_ros.runtime.jumps import Cause, JumpWatch
 from mdps_ros.runtime.other_map import same_place
 from mdps_ros.runtime.outputs import Output, SmoothedTrajectory, State
 from mdps_ros.runtime.session import Session
-from mdps_ros.runtime.smoother_frames import FilterFrame
+from mdps_ros.runtime.smoothing.frames import FilterFrame
 from mdps_ros.settings import EstimateSettings, with_values
 from test.runtime.town import (
     ANCHOR,

@@ -12,9 +12,9 @@ from mdps_ros.core.mapdata import Bounds, Building, Streetscape
 from mdps_ros.maps.roads import RoadWay, build_network
 from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent, PinholeCamera
 from mdps_ros.runtime.outputs import Mode, PoseEstimate, State
-from mdps_ros.runtime.overlay import Scene, draw_overlay, map_layers, visible
-from mdps_ros.runtime.overlay_painter import OverlayPainter, picture_of
-from mdps_ros.runtime.projection import clip_near, to_camera, to_pixels
+from mdps_ros.runtime.watching.overlay import Scene, draw_overlay, map_layers, visible
+from mdps_ros.runtime.watching.overlay_painter import OverlayPainter, picture_of
+from mdps_ros.runtime.watching.projection import clip_near, to_camera, to_pixels
 
 MOUNT = np.array([[0, 0, 1, 1.5], [-1, 0, 0, 0.2], [0, -1, 0, 1.6], [0, 0, 0, 1]], float)
 LENS = PinholeCamera(width=320, height=240, fx=200.0, fy=210.0, cx=160.0, cy=120.0)

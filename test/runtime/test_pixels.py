@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from mdps_ros.notes import Code, Note
-from mdps_ros.runtime import pixels
 from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent
-from mdps_ros.runtime.image_inputs import Inputs
+from mdps_ros.runtime.inputs import pixels
+from mdps_ros.runtime.inputs.image_inputs import Inputs
 from test.runtime.test_messages import camera_info, header, make
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime import messages
 from mdps_ros.runtime.events import PlaceEvent
 from mdps_ros.runtime.frames import compose, inverse
-from mdps_ros.runtime.odometry_buffer import OdometryBuffer
+from mdps_ros.runtime.inputs import messages
+from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer
 from mdps_ros.runtime.places import FLOOR, Places, PlaceScore
 from mdps_ros.runtime.session import Session
 from mdps_ros.settings import PlaceSettings

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mdps_ros.runtime.outputs import Mode, PoseEstimate, State
-from mdps_ros.runtime.record import LiveRecord, row_of
+from mdps_ros.runtime.watching.record import LiveRecord, row_of
 
 
 def header(stamp_ns: int) -> Any:

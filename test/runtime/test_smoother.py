@@ -10,16 +10,16 @@ import torch
 
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.prior import PosePrior
-from mdps_ros.runtime import smoother as runtime_smoother
 from mdps_ros.runtime.events import OdometryEvent
 from mdps_ros.runtime.frames import compose
 from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
 from mdps_ros.runtime.session import Session
-from mdps_ros.runtime.smoother import Smoother
-from mdps_ros.runtime.smoother_frames import FilterFrame, WeighedScores, thinned
-from mdps_ros.runtime.smoother_pass import SmoothedFrame, walk_back
-from mdps_ros.runtime.smoother_setup import Station, pass_setup
+from mdps_ros.runtime.smoothing import smoother as runtime_smoother
+from mdps_ros.runtime.smoothing.frames import FilterFrame, WeighedScores, thinned
+from mdps_ros.runtime.smoothing.setup import Station, pass_setup
+from mdps_ros.runtime.smoothing.smoother import Smoother
+from mdps_ros.runtime.smoothing.walk import SmoothedFrame, walk_back
 from mdps_ros.settings import MapErrorSettings
 from test.runtime.town import (
     SECOND,

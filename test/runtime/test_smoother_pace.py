@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mdps_ros.runtime.smoother_pace import CALM, LATE, SPARED, STEPS, Pace
+from mdps_ros.runtime.smoothing.pace import CALM, LATE, SPARED, STEPS, Pace
 
 MANY = SPARED + 1
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime import smoother_worker
 from mdps_ros.runtime.events import SettingsEvent
 from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
 from mdps_ros.runtime.session import Session
-from mdps_ros.runtime.smoother_pace import LATE, SPARED
-from mdps_ros.runtime.smoother_worker import SmoothingWorker
+from mdps_ros.runtime.smoothing import worker as smoother_worker
+from mdps_ros.runtime.smoothing.pace import LATE, SPARED
+from mdps_ros.runtime.smoothing.worker import SmoothingWorker
 from mdps_ros.settings import with_values
 from test.runtime.town import estimates, fast_settings, initial_pose, odometry, plain
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mdps_ros.runtime.outputs import ParticleSnapshot
-from mdps_ros.runtime.snapshots import SnapshotPicker, resample_evenly, row_of_snapshot
+from mdps_ros.runtime.watching.snapshots import SnapshotPicker, resample_evenly, row_of_snapshot
 
 
 def snapshot(stamp_s, weights):

@@ -11,7 +11,7 @@ import pytest
 
 from mdps_ros.notes import Code, Note
 from mdps_ros.runtime.events import OdometryEvent
-from mdps_ros.runtime.twist import TwistOdometry
+from mdps_ros.runtime.inputs.twist import TwistOdometry
 
 
 def at(seconds: float) -> Any:

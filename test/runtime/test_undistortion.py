@@ -9,7 +9,7 @@ import pytest
 
 from mdps_ros.notes import Code, Note
 from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent
-from mdps_ros.runtime.image_inputs import Inputs
+from mdps_ros.runtime.inputs.image_inputs import Inputs
 from test.runtime.test_messages import camera_info, image
 
 WIDTH, HEIGHT = 160, 120
@@ -87,7 +87,7 @@ def test_p_gives_the_camera_of_the_undistorted_picture() -> None:
 
 
 def test_the_maps_are_made_once_per_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
-    import mdps_ros.runtime.image_inputs as module
+    import mdps_ros.runtime.inputs.image_inputs as module
 
     made: list[Any] = []
     real = module.make_undistortion

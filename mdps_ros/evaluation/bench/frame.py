@@ -12,7 +12,7 @@ from mdps_ros.models.prior import PosePrior
 from mdps_ros.runtime.cameras import Cameras
 from mdps_ros.runtime.events import ColourImageEvent, PinholeCamera
 from mdps_ros.runtime.localizer import Localizer, Motion
-from mdps_ros.runtime.smoother import Smoother
+from mdps_ros.runtime.smoothing.smoother import Smoother
 from mdps_ros.runtime.summary import Summary
 from mdps_ros.settings import Settings, with_values
 

@@ -1,0 +1,1 @@
+"""What `mdps doctor` asks of a bag or of a running graph."""

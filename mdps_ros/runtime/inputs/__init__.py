@@ -1,0 +1,1 @@
+"""Messages to events: images, odometry, velocities; what waits, and what is refused."""

@@ -1,0 +1,94 @@
+"""Whether images still fit the place that is claimed: a test whose false-alarm rate is known.
+
+Every image is asked twice: at poses of the belief, and at the same poses moved off and turned,
+which are places as good as any for a vehicle that was carried off. The evidence against the claim,
+
+    d = log mean p(image | moved pose) - log mean p(image | pose of the belief),
+
+times its share of an independent look, is added up and never falls below zero. The vehicle is lost
+when the sum exceeds a threshold h (CUSUM; Page, Biometrika 41, 1954). While the claim is right and
+the likelihood calibrated, E exp(d) is at most 1, so that on average at least exp(h) independent
+looks lie between two false alarms (Lorden, Annals of Mathematical Statistics 42, 1971, theorem 2).
+Only ratios of likelihoods count: what they are up to, and what kind of map they are of, does not
+matter. An image that fits the moved poses as well says nothing, and never leads to an alarm.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mdps_ros.core.types import Belief
+from mdps_ros.models.map_error import on_map
+from mdps_ros.runtime.cameras import Look, PoseScore
+from mdps_ros.runtime.smoothing.frames import thinned
+
+POSES = 64  # of the belief that an image is asked at, and of the moved ones
+NEAREST, FARTHEST = 2.0, 40.0  # m, that they are moved off: across a room, or a street away
+TURNED = 0.5  # of the moved poses: in any direction; the others keep their heading
+PLASTIC = (0.7548776662466927, 0.5698402909980532, 0.43015970900194676)  # x^3 = x + 1, for evenness
+
+
+class Doubt:
+    """The evidence against the present claim; a new claim begins without any."""
+
+    def __init__(self) -> None:
+        self._against = 0.0
+
+    @property
+    def against(self) -> float:
+        """Evidence so far, nats, 0 or more."""
+        return self._against
+
+    def forget(self) -> None:
+        """Begin without evidence."""
+        self._against = 0.0
+
+    def look(self, look: Look, belief: Belief, share: float) -> None:
+        """Take one image.
+
+        Args:
+            look: the image.
+            belief: over `VehicleState`, one batch row, when the image was taken.
+            share: how much of an independent look it is.
+        """
+        found = evidence_against(look.log_likelihood, belief, POSES, look.on_earth)
+        if found is not None:  # else it was not used for the claim either
+            self._against = max(0.0, self._against + share * found)
+
+
+def evidence_against(
+    score: PoseScore, belief: Belief, count: int, on_earth: bool = False
+) -> float | None:
+    """How much more likely a measurement is at places around a belief than at the belief, nats.
+
+    Args:
+        score: log-likelihood of poses.
+        belief: over `VehicleState`, one batch row.
+        count: poses of it that are asked, and as many of the others.
+        on_earth: whether poses are scored on Earth, not as the map draws them.
+
+    Returns:
+        The logarithm of the ratio; None where the cloud covers more map than the model holds.
+    """
+    few = thinned(belief, count)
+    here = few.state.pose if on_earth else on_map(few.state)
+    scores = score(torch.cat((here, moved_off(here)), 1))
+    if scores is None:
+        return None
+    asked = here.shape[1]
+    claim = torch.logsumexp(few.log_weights + scores[:, :asked], 1)
+    return float(torch.logsumexp(scores[:, asked:], 1) - math.log(asked) - claim)
+
+
+def moved_off(poses: Float[Tensor, "1 N 3"]) -> Float[Tensor, "1 N 3"]:
+    """Each pose moved off and, half of them, turned: the same way every time, evenly spread."""
+    index = torch.arange(poses.shape[1], device=poses.device, dtype=torch.float64)
+    u, v, w = ((0.5 + index * step) % 1.0 for step in PLASTIC)
+    distance = NEAREST * (FARTHEST / NEAREST) ** u
+    step = torch.stack((distance * (math.tau * v).cos(), distance * (math.tau * v).sin()), -1)
+    turn = torch.where(index % (1.0 / TURNED) < 1.0, math.tau * w, 0.0)
+    return poses + torch.cat((step, turn.unsqueeze(-1)), -1).to(poses)

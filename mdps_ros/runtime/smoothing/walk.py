@@ -1,0 +1,194 @@
+"""One walk backwards over remembered filter frames, smoothing each on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mdps_ros.core import filtering, mixture
+from mdps_ros.core.pair_shares import kernel_exponents, log_tops
+from mdps_ros.core.resampling import EssTriggered, MixtureResampler
+from mdps_ros.core.tempering import bearable_share
+from mdps_ros.core.types import Belief, StepInputs
+from mdps_ros.core.weights import DegenerateWeightsError, effective_size, normalise, uniform
+from mdps_ros.models.map_error import on_map
+from mdps_ros.models.motion import calibration_moments
+from mdps_ros.models.vehicle_backward import BackwardStart
+from mdps_ros.models.vehicle_smoothing import SmoothedVehicle, combine, future_alone, reweigh
+from mdps_ros.runtime.smoothing.frames import FilterFrame, thinned
+from mdps_ros.runtime.smoothing.setup import PassSetup, Station, broadened
+
+WALKING_SPREAD = 2.0  # times the filter's spread of scale and bias, where a walk begins
+PARTS = 8  # in which a sharp measurement may be taken
+LEAST_SIZE = 50.0  # effective particles of the filter below which both filters propose places
+MESSAGE_WIDTH = 2.0  # of the filter's kernel, for what the future says, which is seldom sharp
+REACH = 5.0  # kernel widths beyond which two particles do not meet
+FORWARD_SHARE = 3  # forward particles for one backward particle
+
+
+class SmoothedFrame(NamedTuple):
+    """The smoothed belief of one frame; one batch row.
+
+    Attributes:
+        stamp_ns: of the frame.
+        pose: (N, 3) x m, y m, yaw rad.
+        log_weights: (N,) normalised.
+        smoothed: False where the belief is the filter's: at the newest frame, and where past and
+            future did not meet.
+    """
+
+    stamp_ns: int
+    pose: Float[Tensor, "N 3"]
+    log_weights: Float[Tensor, " N"]
+    smoothed: bool
+
+
+def walk_back(
+    stations: Sequence[Station], setup: PassSetup, generator: torch.Generator
+) -> Iterator[SmoothedFrame]:
+    """Smoothed beliefs of all frames, newest first.
+
+    Where past and future do not meet, the frame gets the filter's belief and the walk begins anew
+    from there: a walk that lost its way does not spoil what lies before. No walk begins where the
+    filter does not know yet where the vehicle is: few particles would make a claim of that.
+
+    Args:
+        stations: oldest first, at least one.
+        setup: theirs.
+        generator: on the particles' device.
+    """
+    belief: Belief | None = None
+    for index in range(len(stations) - 1, -1, -1):
+        here = stations[index]
+        found = None if belief is None else _meet(here, belief, setup, generator)
+        filtered = here.frame.filtered
+        if found is None:
+            belief = None if here.ends_wide else _begin(stations[: index + 1], setup, generator)
+            yield _frame(here.frame, filtered.state.pose, filtered.log_weights, smoothed=False)
+        else:
+            yield _frame(here.frame, found.pose, found.log_weights, smoothed=True)
+        if index and belief is not None:
+            try:
+                belief = _step_back(belief, here.frame, setup, generator)
+                belief = _guide(belief, stations[index - 1])
+            except DegenerateWeightsError:  # nowhere that the measurement allows
+                belief = None
+
+
+def _frame(
+    frame: FilterFrame, pose: Tensor, log_weights: Tensor, *, smoothed: bool
+) -> SmoothedFrame:
+    return SmoothedFrame(frame.stamp_ns, pose[0], log_weights[0], smoothed)
+
+
+def _begin(stations: Sequence[Station], setup: PassSetup, generator: torch.Generator) -> Belief:
+    """Backward particles around the last frame's belief, which is divided out when they meet it."""
+    here = stations[-1]
+    filtered = thinned(here.frame.filtered, setup.guides)
+    mean, spread = calibration_moments(filtered.state, filtered.log_weights)
+    start = BackwardStart(
+        source=broadened(filtered, setup),
+        walking_mean=mean[:, :2],
+        walking_sd=WALKING_SPREAD * spread[:, :2],
+        horizon_s=sum(station.frame.dt_s for station in stations) + 1.0,
+    )
+    wanted = min(max(1.0, setup.per_cell * here.cells / setup.particles), setup.most)
+    count = round(wanted * setup.particles)
+    return filtering.init(setup.model, start, 1, count, generator)
+
+
+def _guide(belief: Belief, earlier: Station) -> Belief:
+    """Lets the artificial prior follow the forward filter, so that both stay together.
+
+    The backward particles stand for gamma times what the future says. With gamma a broadened
+    forward prediction of each time, they are drawn anew where they will be needed, and what is
+    divided out again hardly varies among them. With that of the start alone, a stray particle in
+    its tail would now and then outweigh all others.
+    """
+    if earlier.comes_wide:
+        return belief
+    log_gamma = mixture.log_prob(earlier.foreseen, belief.state.pose)
+    moved = belief.log_weights + log_gamma - belief.state.log_start
+    log_weights, _ = normalise(moved)
+    return Belief(belief.state._replace(log_start=log_gamma), log_weights)
+
+
+def _step_back(
+    belief: Belief, frame: FilterFrame, setup: PassSetup, generator: torch.Generator
+) -> Belief:
+    """Weighs by a frame's measurement and moves to the frame before it."""
+    kernels = MixtureResampler(setup.kernel)
+    share, parts = 1.0, 0
+    while share > 0.0 and parts < PARTS:
+        score = frame.score(belief.state.pose)
+        if score is None:
+            break
+        borne = float(bearable_share(belief.log_weights, score, share, setup.least_size)[0])
+        belief, _ = filtering.update(belief, lambda _, given=borne * score: given, setup.model)
+        share, parts = share - borne, parts + 1
+        if share > 0.0 and parts < PARTS:
+            drawn = kernels(belief.state, belief.log_weights, belief.particle_count, generator)
+            belief = Belief(drawn.state, drawn.log_weights)
+    inputs = StepInputs(frame.control, frame.dt_s, None)
+    resampler = EssTriggered(kernels, setup.fraction)
+    belief, _ = filtering.step(belief, inputs, setup.model, resampler, generator)
+    return belief
+
+
+def _meet(
+    here: Station, belief: Belief, setup: PassSetup, generator: torch.Generator
+) -> SmoothedVehicle | None:
+    """The smoothed belief; None where past and future have no place in common."""
+    share, frame = setup.model.motion.weak_share, here.frame
+    try:
+        if here.comes_wide:
+            return future_alone(belief, frame.score, generator)
+        found = _reweighed(frame.filtered, belief, setup)
+        if float(effective_size(found.log_weights)[0]) >= LEAST_SIZE:
+            return found
+        near = _within_reach(frame.predicted, belief, setup)
+        count = setup.particles // 2
+        look = frame.score
+        return combine(near, belief, setup.kernel, setup.map_error, look, share, count, generator)
+    except DegenerateWeightsError:
+        return None
+
+
+def _reweighed(filtered: Belief, belief: Belief, setup: PassSetup) -> SmoothedVehicle:
+    """The filter's particles by what the future says; those without reach of it have no weight.
+
+    Raises:
+        weights.DegenerateWeightsError: the heaviest one would be out of reach, so that past and
+            future do not meet.
+    """
+    message, share = setup.kernel.widened(MESSAGE_WIDTH), setup.model.motion.weak_share
+    if filtered.particle_count > 2 * _most(belief, setup):  # so few more cost less than thinning
+        near = _within_reach(filtered, belief, setup)
+        return reweigh(near, belief, message, setup.map_error, share, None)
+    found = reweigh(filtered, belief, message, setup.map_error, share, None)
+    heaviest = found.log_weights.argmax(-1, keepdim=True)
+    only = filtered.state.gather_particles(heaviest)
+    _within_reach(Belief(only, uniform(1, 1, found.log_weights)), belief, setup)
+    return found
+
+
+def _most(backward: Belief, setup: PassSetup) -> int:
+    """Forward particles that are worth their time."""
+    return FORWARD_SHARE * max(setup.particles, backward.particle_count)
+
+
+def _within_reach(forward: Belief, backward: Belief, setup: PassSetup) -> Belief:
+    """The forward particles that backward ones can meet, thinned.
+
+    Raises:
+        weights.DegenerateWeightsError: there are none.
+    """
+    pairs = kernel_exponents(setup.kernel, on_map(forward.state), backward.state.pose)
+    far = log_tops(pairs) < -0.5 * (2.0 * REACH) ** 2
+    log_weights, _ = normalise(forward.log_weights.masked_fill(far, -math.inf))
+    return thinned(Belief(forward.state, log_weights), _most(backward, setup))

@@ -1,0 +1,1 @@
+"""Who looks on: overlays, pictures of the belief, records of incidents and of runs."""
