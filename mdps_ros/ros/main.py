@@ -6,7 +6,6 @@ import signal
 import sys
 
 import rclpy
-from rclpy._rclpy_pybind11 import RCLError
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from mdps_ros.ros.node import LocalizationNode
@@ -34,8 +33,9 @@ def main(args: list[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except RCLError:
-        # rclpy's signal handler takes the context away from under calls in flight.
+    except RuntimeError:
+        # rclpy's signal handler takes the context away from under calls in flight, which end in
+        # RCLError, or in a message that pybind11 cannot convert any more.
         if rclpy.ok():
             raise
     finally:

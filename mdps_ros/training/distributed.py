@@ -78,6 +78,7 @@ def process_group(device_type: str) -> Iterator[Ranks]:
     dist.init_process_group("nccl" if device_type == "cuda" else "gloo")
     try:
         yield current_ranks()
+        dist.barrier()  # who leaves first takes the connection from under the others
     finally:
         dist.destroy_process_group()
 
