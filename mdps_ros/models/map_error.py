@@ -61,8 +61,9 @@ def drift(
     generator: torch.Generator,
 ) -> VehicleState:
     """The offset and its slope after `distance` m of travel; stationary."""
-    if settings.sd == 0.0:
-        return state
+    if settings.sd == 0.0:  # also where it was not, before the setting was changed
+        none = torch.zeros_like(state.map_offset)
+        return state._replace(map_offset=none, map_slope=none)
     (a, b, c, d), (first, _, cross, second) = (
         part.to(state.pose).flatten(1).T[..., None, None] for part in transition(distance, settings)
     )

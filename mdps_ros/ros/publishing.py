@@ -80,6 +80,7 @@ class Publishing:
         """What comes from now on is of another map, and so is its frame."""
         self._map_id = map_id
         self._estimate = None
+        self._ids = ModeIds(self._settings.estimate)  # two places may have equal coordinates
         self._path.clear()
 
     def restart(self) -> None:

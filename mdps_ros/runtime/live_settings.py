@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.settings import Scalar, Settings, describe, with_values
+from mdps_ros.settings import Scalar, Settings, describe
 
 
 class Change(NamedTuple):
@@ -28,11 +28,6 @@ def compare(now: Settings, wanted: Settings) -> Change:
         else:
             fixed.append(name)
     return Change(live, tuple(fixed))
-
-
-def adopted(now: Settings, wanted: Settings) -> Settings:
-    """The settings in force with the live ones of the wanted settings; all others stay."""
-    return with_values(now, compare(now, wanted).live)
 
 
 def told(changed: Mapping[str, Scalar]) -> Note:

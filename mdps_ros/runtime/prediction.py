@@ -69,6 +69,10 @@ class Predictor:
         elif isinstance(output, Note) and output.code in CAUSES:
             self._anchor = None
 
+    def forget(self) -> None:
+        """Nothing is claimed until the next estimate."""
+        self._anchor = None
+
     def predict(self, event: OdometryEvent) -> PredictedPose | None:
         """The pose at this odometry; None when nothing is claimed or the rate is kept already."""
         anchor, newest, stamp = self._anchor, self._newest_ns, event.stamp_ns

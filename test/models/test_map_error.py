@@ -140,6 +140,14 @@ def test_a_map_without_error_changes_nothing() -> None:
     assert torch.equal(map_error.on_map(moved), state.pose)
 
 
+def test_offsets_end_when_the_map_is_said_to_be_exact() -> None:
+    state = map_error.start(particles(0, 100), SETTINGS, generator(1), drawn=False)
+    exact = MapErrorSettings(sd=0.0)
+    moved = map_error.drift(state, torch.tensor([3.0]), exact, generator(2))
+    assert not torch.equal(map_error.on_map(state), state.pose)
+    assert torch.equal(map_error.on_map(moved), moved.pose)
+
+
 def test_the_offset_travels_with_its_particle() -> None:
     state = map_error.start(particles(0, 10), SETTINGS, generator(1), drawn=True)
     index = torch.tensor([[3, 3, 7]])

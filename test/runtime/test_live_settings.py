@@ -11,7 +11,7 @@ import pytest
 
 from mdps_ros.notes import Code
 from mdps_ros.runtime.events import Event, PlaceEvent, SettingsEvent
-from mdps_ros.runtime.live_settings import adopted, compare
+from mdps_ros.runtime.live_settings import compare
 from mdps_ros.runtime.outputs import State
 from mdps_ros.runtime.session import Session
 from mdps_ros.settings import Settings, SettingsError, describe, with_values
@@ -210,7 +210,6 @@ def test_fixed_settings_in_an_event_are_passed_over(town) -> None:
     session = Session(town, BASE)
     assert session.handle(SettingsEvent(settings=wanted)) == ()
     assert session.settings == BASE
-    assert adopted(BASE, wanted) == BASE
 
 
 def test_a_comparison_tells_live_settings_from_fixed_ones() -> None:
@@ -218,7 +217,6 @@ def test_a_comparison_tells_live_settings_from_fixed_ones() -> None:
     live, fixed = compare(BASE, wanted)
     assert live == {"filter.kld_bin": 2.0}
     assert fixed == ("runtime.seed",)
-    assert adopted(BASE, wanted) == with_values(BASE, live)
 
 
 def test_settings_that_contradict_each_other_make_no_event() -> None:

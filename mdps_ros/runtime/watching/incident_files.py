@@ -140,12 +140,14 @@ class IncidentFolder:
             "image.png": picture_of(image),
             "overlay.png": overlay_of(image, estimate, self._scene),
         }
-        if incident.jump is not None and incident.jump.before is not None:
+        jump = incident.jump
+        # an image of another time was not seen from there
+        if jump is not None and jump.before is not None and jump.stamp_ns == estimate.stamp_ns:
             pictures["overlay_before.png"] = draw_overlay(
                 picture_of(image),
                 image.camera,
                 image.T_base_camera,
-                incident.jump.before,
+                jump.before,
                 self._scene,
                 "where it would be had nothing jumped",
             )

@@ -171,12 +171,14 @@ class IncidentWatch:
         for items, stamp_of in kept:
             while items and stamp_of(items[0]) < oldest:
                 items.popleft()
+        if self._used is not None and self._used[1].stamp_ns < oldest:
+            self._used = None
 
     def _forget(self) -> None:
         """Another run begins, as when a bag loops."""
         for items in (self._odometry, self._estimates, self._notes, self._images):
             items.clear()
-        self._used = self._last = self._quiet_ns = None
+        self._used = self._last = self._quiet_ns = self._begun = None
 
 
 def _metres(jump: PoseJump) -> float:
