@@ -232,6 +232,7 @@ class Pipeline:
         is_image, estimated = isinstance(event, ImageEvent), False
         if isinstance(event, MapEvent):
             self._beside.stop()
+            self._predictor.forget()  # what is claimed from here on is of another frame
         self._beside.heard(event)
         begin = time.monotonic()
         with self._beside.standing_back():
