@@ -184,9 +184,9 @@ class Pipeline:
         self._worker.stop()
         if self._new_map is not None:  # it was still on its way to the worker
             self._handle(self._new_map.event)
-        self._beside.stop()
+        self._archive.stop()  # first: who waits for the others may lose patience
         self._aligning.stop()
-        self._archive.stop()
+        self._beside.stop()
 
     def destroy(self) -> None:
         """Close and give all topics back."""

@@ -16,7 +16,7 @@ from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.events import InitialPoseEvent
 from mdps_ros.runtime.frames import between, compose
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
-from mdps_ros.runtime.recovery.aligner import BUSY, NOTHING_SEEN, Aligner
+from mdps_ros.runtime.recovery.aligner import BUSY, NOTHING_SEEN, STOPPED, Aligner
 from mdps_ros.runtime.recovery.alignment import align
 from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.watching.recent import REACH_M, UPDATES, Recent, Seen
@@ -295,6 +295,30 @@ def test_the_aligner_answers_aside_and_one_question_at_a_time(floor):
     assert desk.news.wait(LONG_S)
     desk.aligner.stop()
     np.testing.assert_allclose(desk.answers[-1].T_map_base, TRUTH, atol=0.1)
+
+
+def test_a_search_ends_before_its_next_update_when_the_node_is_deactivated(floor):
+    desk, began, go, asked = Desk(floor), threading.Event(), threading.Event(), []
+
+    def slow(poses):
+        began.set()
+        assert go.wait(LONG_S)
+        return gaussian(TRUTH)(poses)
+
+    def late(poses):
+        asked.append(poses)
+        return gaussian(TRUTH)(poses)
+
+    desk.aligner.keep(still(slow, late))
+    desk.aligner.ask(guess(), desk.tell)
+    assert began.wait(LONG_S)
+    stopper = threading.Thread(target=desk.aligner.stop)
+    stopper.start()
+    while desk.aligner._open:  # until the stop has begun
+        pass
+    go.set()
+    stopper.join(LONG_S)
+    assert (desk.answers, asked) == ([STOPPED], [])
 
 
 def test_a_search_that_fails_is_answered(floor):

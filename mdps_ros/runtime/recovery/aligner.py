@@ -15,6 +15,7 @@ from mdps_ros.settings import Settings
 NOTHING_SEEN = (
     "nothing was seen yet; activate the node, and send odometry (and images) before asking"
 )
+STOPPED = "the node was deactivated meanwhile; ask again"
 BUSY = "another question is being answered; ask again when it is"
 
 Answer = Alignment | str
@@ -34,15 +35,18 @@ class Aligner:
         self._settings = settings
         self._device, _ = choose_device(settings.runtime.device)
         self._updates: tuple[Seen, ...] = ()
+        self._open = False
         self._aside = Aside("alignment", self._broken)
         self._tell: Callable[[Answer], None] | None = None
 
     def start(self) -> None:
         """Take questions."""
+        self._open = True
         self._aside.start()
 
     def stop(self) -> None:
-        """Answer the question in hand, forget what was seen, take no more; safe to repeat."""
+        """End the search in hand, forget what was seen, take no more; safe to repeat."""
+        self._open = False
         self._aside.stop()
         self._updates = ()
 
@@ -73,7 +77,8 @@ class Aligner:
 
         def answer() -> None:
             self._tell = tell
-            tell(align(guess, updates, map, settings, self._device))
+            found = align(guess, updates, map, settings, self._device, lambda: self._open)
+            tell(STOPPED if found is None else found)
 
         if not self._aside.offer(answer):
             tell(BUSY)

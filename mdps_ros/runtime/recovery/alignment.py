@@ -13,6 +13,7 @@ narrowness alone, does not pass. Only images count: roads fit any parallel stree
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -79,10 +80,11 @@ def align(
     map: Map,
     settings: Settings,
     device: torch.device,
-) -> Alignment:
+    go_on: Callable[[], bool] = lambda: True,
+) -> Alignment | None:
     """Look for the vehicle around a guess.
 
-    Equal arguments give equal answers.
+    Equal arguments give equal answers; None where it was not to go on to the end.
 
     Args:
         guess: valid at its stamp, or at the newest update where that is zero or later.
@@ -90,6 +92,7 @@ def align(
         map: of the looks.
         settings: the whole tree.
         device: of the looks.
+        go_on: asked before each update.
     """
     first, newest = updates[0].now, updates[-1].now
     then = _odometry_at(guess.stamp_ns, updates)
@@ -99,6 +102,8 @@ def align(
     localizer.start(MovedPrior(PosePrior(guess.T_map_base, covariance), back))
     evidence, images, before = 0.0, 0, first
     for seen in updates:
+        if not go_on():
+            return None
         motion = _motion(before, seen.now)
         # nothing was seen before it, so that it is an independent look
         share = seen.share if images else 1.0
