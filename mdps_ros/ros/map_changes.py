@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
-from rclpy.task import Future
 
 from mdps_ros.core.mapdata import RasterTile
+from mdps_ros.ros.later import Later
 from mdps_ros.ros.requests import LOAD_MAP
 from mdps_ros.runtime.events import MapEvent
 from mdps_ros.srv import LoadMap
@@ -107,7 +107,7 @@ class MapChanges:
     async def _change(self, pipeline: Pipeline, source: str) -> tuple[bool, str]:
         """Whether the map was changed, and what is to be said."""
         self._node.get_logger().info(f"loading the map {source}; localization goes on meanwhile")
-        loaded = self._future()
+        loaded: Later[NewMap | str] = Later(self._node)
         arguments = (pipeline, source, loaded)
         threading.Thread(target=self._load, args=arguments, name="mdps_map", daemon=True).start()
         new = await loaded
@@ -116,29 +116,20 @@ class MapChanges:
             return False, new
         if self._pipeline() is not pipeline:
             return False, CLEANED_UP
-        changed = self._future()
-        pipeline.change_map(new, lambda text: self._resolve(changed, text))
+        changed: Later[str] = Later(self._node)
+        pipeline.change_map(new, changed.give)
         self._node.set_parameters([Parameter("node.map", value=source)])
         return True, await changed
 
-    def _load(self, pipeline: Pipeline, source: str, loaded: Future[Any]) -> None:
+    def _load(self, pipeline: Pipeline, source: str, loaded: Later[NewMap | str]) -> None:
         """In a thread of its own: a NewMap, or one line on why there is none."""
         from mdps_ros.maps import MapError
 
         kept = "; the map of before stays"
         try:
-            self._resolve(loaded, pipeline.load_map(source))
+            loaded.give(pipeline.load_map(source))
         except MapError as error:
-            self._resolve(loaded, f"cannot load the map: {error}{kept}")
+            loaded.give(f"cannot load the map: {error}{kept}")
         except Exception as error:  # the edge: nothing above this thread would see it
             self._node.get_logger().error(traceback.format_exc())
-            self._resolve(loaded, f"cannot load the map {source}: {error!r}{kept}")
-
-    def _future(self) -> Future[Any]:
-        return Future(executor=self._node.executor)
-
-    def _resolve(self, future: Future[Any], result: Any) -> None:
-        """Give a result from another thread to a callback that waits for it."""
-        future.set_result(result)
-        if self._node.executor is not None:
-            self._node.executor.wake()
+            loaded.give(f"cannot load the map {source}: {error!r}{kept}")

@@ -16,6 +16,7 @@ from rclpy.timer import Timer
 
 from mdps_ros.notes import Severity
 from mdps_ros.ros import params
+from mdps_ros.ros.aligning import AlignServices
 from mdps_ros.ros.map_changes import MapChanges
 from mdps_ros.ros.pipeline import Pipeline
 from mdps_ros.settings import SettingsError
@@ -80,6 +81,7 @@ class LocalizationNode(LifecycleNode):
                 self.get_logger().info(note.text)
         self.add_on_set_parameters_callback(self._judge_parameters)
         self._maps = MapChanges(self, lambda: self._pipeline)
+        self._align = AlignServices(self, lambda: self._pipeline)
         if self.declare_parameter("autostart", True).value:
             # By a clock that runs even while simulated time stands still, and from the executor,
             # so that the lifecycle services exist before torch is imported.

@@ -40,11 +40,7 @@ from mdps_ros.runtime.events import (
 from mdps_ros.runtime.health import Health
 from mdps_ros.runtime.jumps import CAUSES, JumpWatch
 from mdps_ros.runtime.keeping.archive import Archive
-from mdps_ros.runtime.outputs import (
-    ParticleSnapshot,
-    PoseEstimate,
-    TransformEstimate,
-)
+from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, TransformEstimate
 from mdps_ros.runtime.prediction import Predictor
 from mdps_ros.runtime.worker import Worker
 from mdps_ros.settings import Settings, with_values
@@ -106,7 +102,7 @@ class Pipeline:
         self._archive = Archive(city.id, file, period, self._log)
         self._requests = Requests(node, self._offer, self._intake.initial_pose, self._archive)
         guess, speak = self._intake.guess, self._publishing.speak
-        self._aligning = Aligning(node, city, settings, guess, self._offer, speak)
+        self._aligning = Aligning(node, city, settings, guess, speak, self._telling.failure)
         self._bonding = make_bonding(node, settings.node.bond_period)
         # by a clock that runs even while simulated time stands still
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -121,6 +117,11 @@ class Pipeline:
     def settings(self) -> Settings:
         """The settings in force, or to be in force at the next activation."""
         return self._settings
+
+    @property
+    def aligning(self) -> Aligning:
+        """Searches regions."""
+        return self._aligning
 
     def adopt(self, settings: Settings) -> None:
         """Go on by other settings, which differ from those in force in live ones only."""
@@ -194,7 +195,6 @@ class Pipeline:
         self._node.destroy_timer(self._timer)
         self._intake.destroy()
         self._requests.destroy()
-        self._aligning.destroy()
         if self._bonding is not None:
             self._bonding.destroy()
         self._publishing.destroy()

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from geometry_msgs.msg import PoseWithCovarianceStamped
+from lifecycle_msgs.msg import Transition
 from rosbags.highlevel import AnyReader
 from std_srvs.srv import SetBool
 
 from mdps_ros.ros import aligning, topics
+from mdps_ros.ros.map_changes import NOT_CONFIGURED
 from mdps_ros.srv import AlignPose
-from test.ros.test_node import ACTIVE, NAME
+from test.ros.test_node import ACTIVE, NAME, change
 from test.ros.test_requests import drive as wheel
 from test.ros.test_requests import pose
 
@@ -110,6 +112,30 @@ def test_images_make_an_answer_reliable_and_the_filter_can_start_there(
     assert answer.images > 3
     assert answer.share > 0.9
     node.wait_for("restarted around the initial pose")
+
+
+def test_an_answer_that_is_due_at_a_clean_up_is_given(start_node: Any, partner: Any) -> None:
+    node = start_node(depth__enabled="false", camera__enabled="false")
+    node.wait_for(ACTIVE)
+    statuses = partner.hear(topics.STATUS)
+    out = partner.speak(topics.ODOMETRY)
+    poses = partner.hear(topics.POSE)
+    wheel(out, 0, 60, 0.0)
+    assert partner.until(lambda: len(poses) > 2 and statuses), node.text
+    client = partner.node.create_client(AlignPose, f"{NAME}/align")
+    assert client.wait_for_service(20.0)
+    wide = AlignPose.Request(guess=guess(-100.0, -160.0, sd=100.0), apply=True)
+    futures = [client.call_async(wide) for _ in range(3)]
+    for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
+        assert change(partner, transition), node.text
+    assert partner.until(lambda: all(future.done() for future in futures)), node.text
+    answer = partner.call(AlignPose, f"{NAME}/align", wide)
+    assert (answer.success, answer.message) == (False, NOT_CONFIGURED)
+    held = SetBool.Request(data=False)
+    assert partner.call(SetBool, f"{NAME}/yabloc_trigger_srv", held).message == NOT_CONFIGURED
+    assert change(partner, Transition.TRANSITION_CONFIGURE), node.text
+    assert node.end() == 0, node.text
+    assert "Traceback" not in node.text
 
 
 def last_truth(bag: Path) -> tuple[float, float, float]:

@@ -16,6 +16,7 @@ NOTHING_SEEN = (
     "nothing was seen yet; activate the node, and send odometry (and images) before asking"
 )
 STOPPED = "the node was deactivated meanwhile; ask again"
+FAILED = "the search failed"
 BUSY = "another question is being answered; ask again when it is"
 
 Answer = Alignment | str
@@ -28,16 +29,19 @@ class Aligner:
     Args:
         map: where the vehicle is.
         settings: the whole tree.
+        failed: takes what is to be said of an exception in a search, and the exception.
     """
 
-    def __init__(self, map: Map, settings: Settings) -> None:
-        self._map = map
+    def __init__(
+        self, map: Map, settings: Settings, failed: Callable[[str, Exception], object]
+    ) -> None:
         self._settings = settings
+        self._failed = failed
         self._device, _ = choose_device(settings.runtime.device)
-        self._updates: tuple[Seen, ...] = ()
+        # one value, as the thread that writes it is not the one that reads it
+        self._seen: tuple[Map, tuple[Seen, ...]] = (map, ())
         self._open = False
-        self._aside = Aside("alignment", self._broken)
-        self._tell: Callable[[Answer], None] | None = None
+        self._aside = Aside("alignment", lambda error: failed(FAILED, error))
 
     def start(self) -> None:
         """Take questions."""
@@ -48,41 +52,42 @@ class Aligner:
         """End the search in hand, forget what was seen, take no more; safe to repeat."""
         self._open = False
         self._aside.stop()
-        self._updates = ()
+        self.keep(())
 
     def keep(self, updates: tuple[Seen, ...]) -> None:
         """Take what was seen last."""
-        self._updates = updates
+        self._seen = (self._seen[0], updates)
 
     def change_map(self, map: Map) -> None:
         """What was seen before was seen on another map; the question in hand is still of that."""
-        self._updates = ()
-        self._map = map
+        self._seen = (map, ())
 
     def adopt(self, settings: Settings) -> None:
         """Go by other settings from the next question on."""
         self._settings = settings
 
-    def ask(self, guess: InitialPoseEvent, tell: Callable[[Answer], None]) -> None:
+    def ask(self, guess: InitialPoseEvent, tell: Callable[[Answer], None]) -> str:
         """Look around a guess.
 
         Args:
             guess: where to look.
             tell: takes the answer, in this thread or in the aligner's.
+
+        Returns:
+            The id of the map that the answer is of.
         """
-        map, updates, settings = self._map, self._updates, self._settings
+        (map, updates), settings = self._seen, self._settings
+
+        def search() -> Answer:
+            try:
+                found = align(guess, updates, map, settings, self._device, lambda: self._open)
+            except Exception as error:  # the edge: the next question is to be answered again
+                self._failed(FAILED, error)
+                return f"{FAILED}: {error!r}; send us this line"
+            return STOPPED if found is None else found
+
         if not updates:
             tell(NOTHING_SEEN)
-            return
-
-        def answer() -> None:
-            self._tell = tell
-            found = align(guess, updates, map, settings, self._device, lambda: self._open)
-            tell(STOPPED if found is None else found)
-
-        if not self._aside.offer(answer):
+        elif not self._aside.offer(lambda: tell(search())):
             tell(BUSY)
-
-    def _broken(self, error: Exception) -> None:
-        if self._tell is not None:
-            self._tell(f"the search failed: {error!r}; send us this line")
+        return map.id
