@@ -19,8 +19,8 @@ from mdps_ros.settings import Settings
 from mdps_ros.srv import AlignPose
 
 if TYPE_CHECKING:
-    from mdps_ros.maps import Map
     from mdps_ros.ros.pipeline import Pipeline
+    from mdps_ros.runtime.ground import Ground
     from mdps_ros.runtime.recovery.aligner import Answer
     from mdps_ros.runtime.recovery.alignment import Alignment
     from mdps_ros.runtime.watching.recent import Seen
@@ -49,7 +49,7 @@ class Aligning:
 
     Args:
         node: whose callbacks ask.
-        city: where the vehicle is.
+        ground: the map on which the vehicle is, made ready.
         settings: the whole tree.
         convert_guess: a geometry_msgs/PoseWithCovarianceStamped as an event, or why it is none.
         speak: whether poses and transform are published from now on.
@@ -59,7 +59,7 @@ class Aligning:
     def __init__(
         self,
         node: LifecycleNode,
-        city: Map,
+        ground: Ground,
         settings: Settings,
         convert_guess: Callable[[Any], InitialPoseEvent | Note],
         speak: Callable[[bool], None],
@@ -69,7 +69,7 @@ class Aligning:
         from mdps_ros.runtime.recovery.aligner import STOPPED, Aligner
 
         self._node = node
-        self._aligner = Aligner(city, settings, failed)
+        self._aligner = Aligner(ground, settings, failed)
         self._stopped = STOPPED
         self._open = False
         self._convert_guess = convert_guess
@@ -89,9 +89,9 @@ class Aligning:
         """Take what the session saw last."""
         self._aligner.keep(updates)
 
-    def change_map(self, city: Map) -> None:
+    def change_map(self, ground: Ground) -> None:
         """What is kept from now on was seen on another map."""
-        self._aligner.change_map(city)
+        self._aligner.change_map(ground)
 
     def adopt(self, settings: Settings) -> None:
         """Go by other settings from now on."""

@@ -101,8 +101,8 @@ class Pipeline:
         file, period = settings.node.state_file, settings.node.state_period
         self._archive = Archive(city.id, file, period, self._log)
         self._requests = Requests(node, self._offer, self._intake.initial_pose, self._archive)
-        guess, speak = self._intake.guess, self._publishing.speak
-        self._aligning = Aligning(node, city, settings, guess, speak, self._telling.failure)
+        guess, speak, failure = self._intake.guess, self._publishing.speak, self._telling.failure
+        self._aligning = Aligning(node, session.ground, settings, guess, speak, failure)
         self._bonding = make_bonding(node, settings.node.bond_period)
         # by a clock that runs even while simulated time stands still
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -275,7 +275,7 @@ class Pipeline:
         self._archive.change_map(new.city.id)
         self._publishing.map(new.grid)
         self._beside.change_map(new.city, self._settings)
-        self._aligning.change_map(new.city)
+        self._aligning.change_map(new.event.ready.ground)
         if self._open:
             self._beside.start()
 

@@ -43,18 +43,21 @@ class Motion(NamedTuple):
 class Localizer:
     """Owns belief, models, device and generator; knows neither stamps nor messages."""
 
-    def __init__(self, map: Map, settings: Settings, device: torch.device) -> None:
+    def __init__(
+        self, map: Map, settings: Settings, device: torch.device, ground: Ground | None = None
+    ) -> None:
         """Bind the models to a map.
 
         Args:
             map: the map; without roads the `road` measurement is off.
             settings: the whole tree.
             device: where particles live.
+            ground: the map made ready for that device, where somebody has it; else it is made.
 
         Raises:
             MapError: the map has neither roads nor free floor to start on.
         """
-        self._ground = lay_ground(map, settings, device)
+        self._ground = lay_ground(map, settings, device) if ground is None else ground
         self._device = device
         self._generator = torch.Generator(device).manual_seed(settings.runtime.seed)
         self._belief: Belief | None = None
@@ -78,6 +81,11 @@ class Localizer:
         self._road_score: Callable[[Tensor], Tensor] | None = (
             None if roads is None else lambda poses: road_log_likelihood(poses, roads, road)
         )
+
+    @property
+    def ground(self) -> Ground:
+        """The map, made ready."""
+        return self._ground
 
     @property
     def started(self) -> bool:

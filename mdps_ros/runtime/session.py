@@ -26,6 +26,7 @@ from mdps_ros.runtime.events import (
     SettingsEvent,
     UpdateNowEvent,
 )
+from mdps_ros.runtime.ground import Ground
 from mdps_ros.runtime.inputs.image_queue import ImageQueue
 from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.inputs.silence import CameraSilence
@@ -94,6 +95,11 @@ class Session:
     def map_error(self) -> MapErrorSettings:
         """The map error that the filter reckons with; none on occupancy maps."""
         return self._localizer.map_error
+
+    @property
+    def ground(self) -> Ground:
+        """The map, made ready for the filter."""
+        return self._localizer.ground
 
     @property
     def takes_images(self) -> bool:

@@ -15,9 +15,10 @@ from mdps_ros.models.prior import GUESS_MOST, MovedPrior, PosePrior, sample_prio
 from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.events import InitialPoseEvent
 from mdps_ros.runtime.frames import between, compose
+from mdps_ros.runtime.ground import lay_ground
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
+from mdps_ros.runtime.recovery import alignment
 from mdps_ros.runtime.recovery.aligner import BUSY, NOTHING_SEEN, STOPPED, Aligner
-from mdps_ros.runtime.recovery.alignment import align
 from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.watching.recent import REACH_M, UPDATES, Recent, Seen
 from test.runtime.town import (
@@ -80,6 +81,10 @@ def settings(**given):
         "filter__bandwidth_position": 0.02,
     }
     return fast_settings(**quiet | given)
+
+
+def align(asked, updates, map, given, device):
+    return alignment.align(asked, updates, lay_ground(map, given, device), given, device)
 
 
 def test_the_answer_is_the_product_of_guess_and_look(floor):
@@ -261,12 +266,18 @@ def test_a_session_is_not_touched_by_a_search(town):
     assert said(with_search=False) == said(with_search=True)
 
 
+def ground(map):
+    return lay_ground(map, settings(), CPU)
+
+
 class Desk:
     """Takes answers of an aligner."""
 
     def __init__(self, floor):
         self.answers, self.news, self.failures = [], threading.Event(), []
-        self.aligner = Aligner(floor, settings(), lambda *failure: self.failures.append(failure))
+        self.aligner = Aligner(
+            ground(floor), settings(), lambda *failure: self.failures.append(failure)
+        )
         self.aligner.start()
 
     def tell(self, answer):
@@ -366,7 +377,7 @@ def test_what_was_seen_on_one_map_is_not_asked_on_another(floor, town):
     desk.aligner.keep(still(gaussian(TRUTH)))
     assert Desk(floor).aligner.ask(guess(), desk.tell) == floor.id
     desk.answers.clear()
-    desk.aligner.change_map(town)
+    desk.aligner.change_map(ground(town))
     assert desk.aligner.ask(guess(), desk.tell) == town.id
     assert desk.answers == [NOTHING_SEEN]
     desk.aligner.stop()

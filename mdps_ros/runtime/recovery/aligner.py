@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mdps_ros.maps import Map
 from mdps_ros.runtime.device import choose_device
 from mdps_ros.runtime.events import InitialPoseEvent
+from mdps_ros.runtime.ground import Ground
 from mdps_ros.runtime.recovery.alignment import Alignment, align
 from mdps_ros.runtime.watching.aside import Aside
 from mdps_ros.runtime.watching.recent import Seen
@@ -27,19 +27,19 @@ class Aligner:
     """Owns the thread in which regions are searched.
 
     Args:
-        map: where the vehicle is.
+        ground: the map on which the vehicle is, made ready.
         settings: the whole tree.
         failed: takes what is to be said of an exception in a search, and the exception.
     """
 
     def __init__(
-        self, map: Map, settings: Settings, failed: Callable[[str, Exception], object]
+        self, ground: Ground, settings: Settings, failed: Callable[[str, Exception], object]
     ) -> None:
         self._settings = settings
         self._failed = failed
         self._device, _ = choose_device(settings.runtime.device)
         # one value, as the thread that writes it is not the one that reads it
-        self._seen: tuple[Map, tuple[Seen, ...]] = (map, ())
+        self._seen: tuple[Ground, tuple[Seen, ...]] = (ground, ())
         self._open = False
         self._aside = Aside("alignment", lambda error: failed(FAILED, error))
 
@@ -58,9 +58,9 @@ class Aligner:
         """Take what was seen last."""
         self._seen = (self._seen[0], updates)
 
-    def change_map(self, map: Map) -> None:
+    def change_map(self, ground: Ground) -> None:
         """What was seen before was seen on another map; the question in hand is still of that."""
-        self._seen = (map, ())
+        self._seen = (ground, ())
 
     def adopt(self, settings: Settings) -> None:
         """Go by other settings from the next question on."""
@@ -76,11 +76,11 @@ class Aligner:
         Returns:
             The id of the map that the answer is of.
         """
-        (map, updates), settings = self._seen, self._settings
+        (ground, updates), settings = self._seen, self._settings
 
         def search() -> Answer:
             try:
-                found = align(guess, updates, map, settings, self._device, lambda: self._open)
+                found = align(guess, updates, ground, settings, self._device, lambda: self._open)
             except Exception as error:  # the edge: the next question is to be answered again
                 self._failed(FAILED, error)
                 return f"{FAILED}: {error!r}; send us this line"
@@ -90,4 +90,4 @@ class Aligner:
             tell(NOTHING_SEEN)
         elif not self._aside.offer(lambda: tell(search())):
             tell(BUSY)
-        return map.id
+        return ground.map.id

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mdps_ros.maps import Map
 from mdps_ros.models.prior import MovedPrior, PosePrior
 from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.events import InitialPoseEvent
 from mdps_ros.runtime.frames import between
+from mdps_ros.runtime.ground import Ground
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.outputs import Mode
@@ -77,7 +77,7 @@ class Alignment(NamedTuple):
 def align(
     guess: InitialPoseEvent,
     updates: tuple[Seen, ...],
-    map: Map,
+    ground: Ground,
     settings: Settings,
     device: torch.device,
     go_on: Callable[[], bool] = lambda: True,
@@ -89,7 +89,7 @@ def align(
     Args:
         guess: valid at its stamp, or at the newest update where that is zero or later.
         updates: at least one, along one odometry.
-        map: of the looks.
+        ground: the map of the looks, made ready for the device.
         settings: the whole tree.
         device: of the looks.
         go_on: asked before each update.
@@ -98,7 +98,7 @@ def align(
     then = _odometry_at(guess.stamp_ns, updates)
     covariance = np.where(FLOOR > 0, np.maximum(guess.covariance, FLOOR), guess.covariance)
     back = between(then.T_odom_base, first.T_odom_base)
-    localizer = Localizer(map, settings, device)
+    localizer = Localizer(ground.map, settings, device, ground)
     localizer.start(MovedPrior(PosePrior(guess.T_map_base, covariance), back))
     evidence, images, before = 0.0, 0, first
     for seen in updates:
