@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mdps_ros.core import filtering
-from mdps_ros.core.tempering import bearable_share
+from mdps_ros.core.tempering import weigh_in_parts
 from mdps_ros.core.types import Belief, StepInputs
 from mdps_ros.maps import Map
 from mdps_ros.models import map_error
@@ -28,8 +28,6 @@ from mdps_ros.runtime.redrawing import redrawing
 from mdps_ros.runtime.smoothing.frames import FilterFrame, WeighedScores
 from mdps_ros.runtime.summary import Summary, summarise
 from mdps_ros.settings import MapErrorSettings, Settings
-
-PARTS = 8  # in which an image may be taken
 
 
 class Motion(NamedTuple):
@@ -238,27 +236,22 @@ class Localizer:
         return self._belief
 
     def _weigh_by_look(self, belief: Belief, look: Look, share: float) -> Belief | None:
-        """Weigh by an image, in parts with fresh draws between them where it is too sharp at once.
+        """Weigh by an image, in parts where it is too sharp; None where it cannot be scored."""
 
-        None where the model cannot score this cloud. What is left of the share after PARTS parts
-        is dropped: too little evidence is safer than a starved cloud.
-        """
-        least = self._settings.filter.tempering_size
-        for part in range(PARTS):
-            if part > 0:
-                count = self._redrawing.wanted(belief, self._begun)
-                drawn = self._redrawing.mixture(*belief, count, self._generator)
-                belief = Belief(drawn.state, drawn.log_weights)
+        def score(belief: Belief) -> Tensor | None:
             poses = belief.state.pose if look.on_earth else on_map(belief.state)
-            score = look.log_likelihood(poses)
-            if score is None:
-                return None if part == 0 else belief
-            borne = float(bearable_share(belief.log_weights, score, share, least)[0])
-            belief, _ = filtering.update(belief, borne * score, self._model)
-            share -= borne
-            if share <= 0.0:
-                break
-        return belief
+            return look.log_likelihood(poses)
+
+        def weigh(belief: Belief, part: Tensor) -> Belief:
+            return filtering.update(belief, part, self._model)[0]
+
+        def redraw(belief: Belief) -> Belief:
+            count = self._redrawing.wanted(belief, self._begun)
+            drawn = self._redrawing.mixture(*belief, count, self._generator)
+            return Belief(drawn.state, drawn.log_weights)
+
+        least = self._settings.filter.tempering_size
+        return weigh_in_parts(belief, score, weigh, redraw, share, least)
 
     def _weigh_by_road(
         self, belief: Belief, score: Tensor, looks: float, distance: float

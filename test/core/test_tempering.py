@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mdps_ros.core import weights
-from mdps_ros.core.tempering import bearable_share
+from mdps_ros.core.tempering import PARTS, bearable_share, weigh_in_parts
+from mdps_ros.core.types import Belief
 
 
 def gaussian_cloud(count: int = 20_001) -> tuple[torch.Tensor, torch.Tensor]:
@@ -52,3 +53,38 @@ def test_rows_are_told_apart_and_zero_likelihoods_are_legal() -> None:
     rows = bearable_share(log_weights.expand(2, -1), torch.cat([score, cut]), 1.0, 1000.0)
     half = 4 * math.pi * (100.0 / 1000.0) ** 2
     assert rows.tolist() == pytest.approx([0.5026548, half], rel=1e-2)
+
+
+def in_parts(share: float, size: float) -> tuple[Belief | None, list[float]]:
+    """Of the Gaussian cloud, whose draws are the cloud again; and the parts that were taken."""
+    log_weights, score = gaussian_cloud()
+    taken: list[float] = []
+
+    def weigh(belief: Belief, part: torch.Tensor) -> Belief:
+        taken.append(float(part[0, 0] / score[0, 0]))
+        return Belief(belief.state, weights.normalise(belief.log_weights + part)[0])
+
+    def redraw(belief: Belief) -> Belief:
+        return Belief(belief.state, log_weights)
+
+    found = weigh_in_parts(Belief(score, log_weights), lambda _: score, weigh, redraw, share, size)
+    return found, taken
+
+
+def test_parts_add_up_to_the_share_where_it_is_borne_in_time() -> None:
+    borne = 4 * math.pi * 0.2**2  # see above, of 1000 particles
+    found, taken = in_parts(1.2 * borne, 1000.0)
+    assert found is not None
+    assert taken == pytest.approx([borne, 0.2 * borne], rel=1e-3)
+
+
+def test_what_is_left_after_the_last_part_is_dropped() -> None:
+    _, taken = in_parts(1000.0, 15_000.0)
+    assert len(taken) == PARTS
+    assert sum(taken) < 1000.0
+
+
+def test_what_cannot_be_scored_is_not_weighed() -> None:
+    log_weights, score = gaussian_cloud()
+    belief = Belief(score, log_weights)
+    assert weigh_in_parts(belief, lambda _: None, in_parts, in_parts, 1.0, 10.0) is None

@@ -13,7 +13,7 @@ from torch import Tensor
 from mdps_ros.core import filtering, mixture
 from mdps_ros.core.pair_shares import kernel_exponents, log_tops
 from mdps_ros.core.resampling import EssTriggered, MixtureResampler
-from mdps_ros.core.tempering import bearable_share
+from mdps_ros.core.tempering import weigh_in_parts
 from mdps_ros.core.types import Belief, StepInputs
 from mdps_ros.core.weights import DegenerateWeightsError, effective_size, normalise, uniform
 from mdps_ros.models.map_error import on_map
@@ -24,7 +24,6 @@ from mdps_ros.runtime.smoothing.frames import FilterFrame, thinned
 from mdps_ros.runtime.smoothing.setup import PassSetup, Station, broadened
 
 WALKING_SPREAD = 2.0  # times the filter's spread of scale and bias, where a walk begins
-PARTS = 8  # in which a sharp measurement may be taken
 LEAST_SIZE = 50.0  # effective particles of the filter below which both filters propose places
 MESSAGE_WIDTH = 2.0  # of the filter's kernel, for what the future says, which is seldom sharp
 REACH = 5.0  # kernel widths beyond which two particles do not meet
@@ -123,17 +122,19 @@ def _step_back(
 ) -> Belief:
     """Weighs by a frame's measurement and moves to the frame before it."""
     kernels = MixtureResampler(setup.kernel)
-    share, parts = 1.0, 0
-    while share > 0.0 and parts < PARTS:
-        score = frame.score(belief.state.pose)
-        if score is None:
-            break
-        borne = float(bearable_share(belief.log_weights, score, share, setup.least_size)[0])
-        belief, _ = filtering.update(belief, lambda _, given=borne * score: given, setup.model)
-        share, parts = share - borne, parts + 1
-        if share > 0.0 and parts < PARTS:
-            drawn = kernels(belief.state, belief.log_weights, belief.particle_count, generator)
-            belief = Belief(drawn.state, drawn.log_weights)
+
+    def score(belief: Belief) -> Tensor | None:
+        return frame.score(belief.state.pose)
+
+    def weigh(belief: Belief, part: Tensor) -> Belief:
+        return filtering.update(belief, lambda _: part, setup.model)[0]
+
+    def redraw(belief: Belief) -> Belief:
+        drawn = kernels(belief.state, belief.log_weights, belief.particle_count, generator)
+        return Belief(drawn.state, drawn.log_weights)
+
+    weighed = weigh_in_parts(belief, score, weigh, redraw, 1.0, setup.least_size)
+    belief = belief if weighed is None else weighed
     inputs = StepInputs(frame.control, frame.dt_s, None)
     resampler = EssTriggered(kernels, setup.fraction)
     belief, _ = filtering.step(belief, inputs, setup.model, resampler, generator)
