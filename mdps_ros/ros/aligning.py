@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import SetBool
 
 from mdps_ros.notes import Note
-from mdps_ros.ros import convert, requests
+from mdps_ros.ros import convert, services
 from mdps_ros.ros.later import Later
 from mdps_ros.ros.map_changes import NOT_CONFIGURED
 from mdps_ros.runtime.events import InitialPoseEvent
@@ -133,13 +133,13 @@ class AlignServices:
         # a group of their own: the executor goes on with other callbacks while they wait
         group = ReentrantCallbackGroup()
         make = node.create_service
-        make(AlignPose, requests.ALIGN.name, self._align, callback_group=group)
-        make(SetBool, requests.TRIGGER.name, self._trigger)
+        make(AlignPose, services.ALIGN.name, self._align, callback_group=group)
+        make(SetBool, services.TRIGGER.name, self._trigger)
         kind = autoware_align_type()
         if kind is None:
             node.get_logger().info(NO_AUTOWARE)
         else:
-            make(kind, requests.YABLOC_ALIGN.name, self._yabloc_align, callback_group=group)
+            make(kind, services.YABLOC_ALIGN.name, self._yabloc_align, callback_group=group)
 
     async def _align(self, request: Any, response: Any) -> Any:
         pipeline = self._pipeline()

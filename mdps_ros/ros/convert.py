@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -23,7 +24,6 @@ from std_msgs.msg import Header
 from tf_transformations import quaternion_from_euler
 from visualization_msgs.msg import Marker, MarkerArray
 
-from mdps_ros.core.mapdata import RasterTile
 from mdps_ros.msg import (
     Hypothesis,
     HypothesisArray,
@@ -33,9 +33,12 @@ from mdps_ros.msg import (
     SmoothedTrajectory,
 )
 from mdps_ros.runtime import outputs
-from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
-from mdps_ros.runtime.prediction import PredictedPose
+
+if TYPE_CHECKING:  # these bring torch, which the node imports when it is configured
+    from mdps_ros.core.mapdata import RasterTile
+    from mdps_ros.runtime.jumps import PoseJump
+    from mdps_ros.runtime.prediction import PredictedPose
 
 FREE_LAYERS = ("road_major", "road_minor", "service", "parking")
 OCCUPIED_LAYERS = ("building", "barrier", "water")

@@ -11,13 +11,13 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
 
-from mdps_ros.core.mapdata import RasterTile
 from mdps_ros.ros.later import Later
-from mdps_ros.ros.requests import LOAD_MAP
+from mdps_ros.ros.services import LOAD_MAP
 from mdps_ros.runtime.events import MapEvent
 from mdps_ros.srv import LoadMap
 
 if TYPE_CHECKING:
+    from mdps_ros.core.mapdata import RasterTile
     from mdps_ros.maps import Map
     from mdps_ros.ros.pipeline import Pipeline
     from mdps_ros.runtime.session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
@@ -18,8 +18,10 @@ from mdps_ros.notes import Severity
 from mdps_ros.ros import params
 from mdps_ros.ros.aligning import AlignServices
 from mdps_ros.ros.map_changes import MapChanges
-from mdps_ros.ros.pipeline import Pipeline
 from mdps_ros.settings import SettingsError
+
+if TYPE_CHECKING:
+    from mdps_ros.ros.pipeline import Pipeline
 
 NO_MAP = (
     "parameter node.map is empty; give a map file (.osm, .osm.pbf, nav2 YAML) or one of helsinki, "
@@ -108,6 +110,7 @@ class LocalizationNode(LifecycleNode):
         """Read the settings, load the map, build session and topics."""
         # Here, not above: torch takes seconds, and a manager waits for our services meanwhile.
         from mdps_ros.maps import MapError, load_map
+        from mdps_ros.ros.pipeline import Pipeline
         from mdps_ros.runtime.session import Session
 
         try:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdps_ros.data.recording import CameraModel
-from mdps_ros.runtime.keeping.belief_file import SavedBelief
 from mdps_ros.settings import Settings
 
 if TYPE_CHECKING:
+    from mdps_ros.runtime.keeping.belief_file import SavedBelief
     from mdps_ros.runtime.other_map import ReadyMap
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,17 @@ def test_a_map_that_is_not_there_is_named_and_can_be_mended(
     assert not answer.results[0].successful
     assert "cleanup first" in answer.results[0].reason
     assert node.end() == 0
+
+
+def test_an_unconfigured_node_has_not_imported_torch() -> None:
+    code = (
+        "import sys, rclpy; from mdps_ros.ros.node import LocalizationNode; "
+        "rclpy.init(args=['--ros-args', '-p', 'autostart:=false']); "
+        "node = LocalizationNode(); before = 'torch' in sys.modules; node.trigger_configure(); "
+        "print(before, 'torch' in sys.modules); node.destroy_node(); rclpy.try_shutdown()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]  # else this would not see an import
 
 
 def test_the_lifecycle_can_be_walked_again_and_again(start_node: Any, partner: Any) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mdps_ros.ros import requests, topics
+from mdps_ros.ros import services, topics
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -12,4 +12,4 @@ def test_readme_shows_the_table_of_topics() -> None:
 
 
 def test_readme_shows_the_table_of_services() -> None:
-    assert requests.markdown().strip() in README.read_text(encoding="utf-8")
+    assert services.markdown().strip() in README.read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from std_srvs.srv import Empty
 from tf2_msgs.msg import TFMessage
 
 from mdps_ros.msg import LocalizerStatus
-from mdps_ros.ros import requests, topics
+from mdps_ros.ros import requests, services, topics
 from mdps_ros.runtime.events import Event, GlobalStartEvent, UpdateNowEvent
 from mdps_ros.runtime.keeping.archive import Archive
 from test.ros.test_node import ACTIVE, NAME, odometry
@@ -47,7 +47,7 @@ def test_without_nav2_its_service_is_not_offered_and_that_is_said_once(
     monkeypatch.setattr(requests, "nav2_set_initial_pose", lambda: None)
     node = FakeNode()
     made = requests.Requests(node, lambda event: None, lambda msg: None, ARCHIVE)
-    assert requests.SET_POSE.name not in node.offered
+    assert services.SET_POSE.name not in node.offered
     assert node.lines == [requests.NO_NAV2]
     made.destroy()
     assert node.offered == {}
