@@ -11,6 +11,7 @@ import typer
 from mdps_ros.cli.evaluate_bearings import bearings
 from mdps_ros.cli.evaluate_camera import camera_frames, camera_real
 from mdps_ros.cli.evaluate_helsinki import helsinki
+from mdps_ros.cli.evaluate_kidnap import kidnap
 from mdps_ros.cli.evaluate_tracking import self_calibration, tracking
 from mdps_ros.cli.options import JobsOption, JsonOption, LagOption, SetOption, read_settings
 from mdps_ros.cli.run_tasks import run_tasks
@@ -23,6 +24,7 @@ app.command()(bearings)
 app.command(name="camera-frames")(camera_frames)
 app.command(name="camera-real")(camera_real)
 app.command()(helsinki)
+app.command()(kidnap)
 app.command()(tracking)
 app.command(name="self-calibration")(self_calibration)
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from mdps_ros.cli.options import JobsOption, JsonOption, LagOption, SetOption, read_settings
+from mdps_ros.cli.options import (
+    JobsOption,
+    JsonOption,
+    LagOption,
+    SetOption,
+    among,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,15 +76,15 @@ def helsinki(
     from mdps_ros.evaluation import calibration_report, results, street_report
     from mdps_ros.evaluation import street_drives as suite
 
-    _check("--split", [split], suite.SPLITS)
+    among("--split", [split], suite.SPLITS)
     known_methods = suite.FILTERS if lag else suite.METHODS
     runs = tuple(
         suite.StreetRun(
             method=method, map=map, heading_known=heading == "known", own_images=not control
         )
-        for method in _check("--method", methods or list(known_methods), known_methods)
-        for heading in _check("--heading", headings or ["known"], ("known", "unknown"))
-        for map in _check("--map", maps or ["clean", "imperfect"], suite.MAPS)
+        for method in among("--method", methods or list(known_methods), known_methods)
+        for heading in among("--heading", headings or ["known"], ("known", "unknown"))
+        for map in among("--map", maps or ["clean", "imperfect"], suite.MAPS)
     )
     settings = read_settings(None, [*WHEEL_ODOMETER, *suite.TOLD, *(assignments or [])])
     numbers = range(drives)
@@ -142,16 +149,3 @@ def _hindsight_study(
         (split, index, seed, runs, settings, lags_s) for index in drives for seed in range(seeds)
     ]
     return _Study(hindsight_rows, tasks, report.COLUMNS, report.totals, report.write_page)
-
-
-def _check(option: str, given: list[str], known: object) -> list[str]:
-    """The words, if all are known.
-
-    Raises:
-        BadParameter: one is not.
-    """
-    words = list(known)  # type: ignore[call-overload]
-    for word in given:
-        if word not in words:
-            raise typer.BadParameter(f"{word}: use {', '.join(words)}", param_hint=option)
-    return given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -102,3 +102,16 @@ def parse_heading(word: str, sd_deg: float) -> dict[str, Scalar]:
         "start.heading": math.remainder(math.radians(degrees), math.tau),
         "start.heading_sd": math.radians(sd_deg),
     }
+
+
+def among(option: str, given: list[str], known: Iterable[str]) -> list[str]:
+    """The words given to an option, if all are known.
+
+    Raises:
+        BadParameter: one is not.
+    """
+    words = list(known)
+    for word in given:
+        if word not in words:
+            raise typer.BadParameter(f"{word}: use {', '.join(words)}", param_hint=option)
+    return given

@@ -173,7 +173,7 @@ def hindsight_rows(
         told = _told(settings, run, drive.truth, index)
         told = with_values(told, {"runtime.seed": index + 1000 * seed})
         events = drive.events(_other(run, split, index))
-        frames = hindsight(_map(run.map, index), told, events, drive.truth, lags_s)
+        frames = hindsight(told_map(run.map, index), told, events, drive.truth, lags_s)
         rows += [{**row, "filter_seed": seed} for row in rows_of(f"{run.name},", index, frames)]
     return rows
 
@@ -183,7 +183,7 @@ def _other(run: StreetRun, split: str, index: int) -> RecordedDrive | None:
 
 
 def _row(drive: RecordedDrive, split: str, index: int, run: StreetRun, settings: Settings) -> Row:
-    place = _map(run.map, index)
+    place = told_map(run.map, index)
     settings = _told(settings, run, drive.truth, index)
     begun = time.perf_counter()
     kernel = output_kernel(settings)
@@ -216,7 +216,7 @@ def error_curve(trace: Trace) -> dict[str, float | None]:
 @lru_cache(maxsize=4)
 def recorded_drive(split: str, index: int) -> RecordedDrive:
     """Drive, render and keep drive number `index` of a split."""
-    city = _map("clean", index)
+    city = told_map("clean", index)
     street = simulate_street_drive(
         city.roads,
         city.buildings,
@@ -241,7 +241,8 @@ def recorded_drive(split: str, index: int) -> RecordedDrive:
 
 
 @lru_cache(maxsize=8)
-def _map(kind: str, index: int) -> Map:
+def told_map(kind: str, index: int) -> Map:
+    """The map of MAPS that the localizer of a drive is given."""
     style = MAPS[kind]
     city = load_map("helsinki")
     return city if style is None else imperfect_map(city, style, np.random.default_rng(index))

@@ -1,0 +1,58 @@
+"""`mdps evaluate kidnap`: vehicles that are carried off amid a drive."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mdps_ros.cli.options import (
+    JobsOption,
+    JsonOption,
+    SetOption,
+    among,
+    read_settings,
+)
+
+COLUMNS = ("name", "drives", "missed", "alarm_after_m", "found", "found_after_m", "wrong_again_m")
+
+
+def kidnap(
+    split: Annotated[
+        str, typer.Option(help="test: streets never trained on; train: for tuning.")
+    ] = "test",
+    drives: Annotated[int, typer.Option(min=1, help="Drives 0 .. N-1.")] = 24,
+    maps: Annotated[
+        list[str] | None, typer.Option("--map", help="clean, imperfect; again for more.")
+    ] = None,
+    jobs: JobsOption = 0,
+    assignments: SetOption = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Carry a vehicle with a colour camera to another street of Helsinki amid its drive.
+
+    Tells how soon it is missed and found again, and how often one that is tracked is called lost.
+    Writes, beside the JSON file, a page (.md) and a picture (.png).
+
+    Examples:
+        mdps evaluate kidnap --json out.json
+        mdps evaluate kidnap --split train --drives 4 --map clean
+    """
+    from rich.console import Console
+
+    from mdps_ros.cli.live import WHEEL_ODOMETER
+    from mdps_ros.cli.run_tasks import run_tasks
+    from mdps_ros.evaluation import kidnap_report, results, street_drives
+    from mdps_ros.evaluation.street_kidnaps import kidnap_rows
+
+    among("--split", [split], street_drives.SPLITS)
+    chosen = tuple(among("--map", maps or list(street_drives.MAPS), street_drives.MAPS))
+    told = [*WHEEL_ODOMETER, *street_drives.TOLD, *(assignments or [])]
+    settings = read_settings(None, told)
+    tasks = [(split, index, chosen, settings) for index in range(drives)]
+    rows = [row for group in run_tasks(kidnap_rows, tasks, jobs) for row in group]
+    results.print_table(Console(), f"kidnap {split}", kidnap_report.totals(rows), COLUMNS)
+    if json_file is not None:
+        command = results.command_line()
+        results.write_json(json_file, results.document("kidnap", rows, 0, command=command))
+        kidnap_report.write_page(json_file, rows, command)
