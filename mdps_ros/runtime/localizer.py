@@ -86,6 +86,11 @@ class Localizer:
         return self._ground
 
     @property
+    def device(self) -> torch.device:
+        """Where particles live."""
+        return self._device
+
+    @property
     def started(self) -> bool:
         """True once there is a belief."""
         return self._belief is not None

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
 from mdps_ros.models.prior import RegionPrior, within
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.cameras import Cameras
@@ -13,6 +17,7 @@ from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySamp
 from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.outputs import Output, State
 from mdps_ros.runtime.places import Places
+from mdps_ros.runtime.recovery.around import Around
 from mdps_ros.runtime.recovery.claims import Claims
 from mdps_ros.runtime.smoothing.frames import FilterFrame
 from mdps_ros.runtime.smoothing.smoother import Smoother
@@ -55,8 +60,9 @@ class Updates:
         self.recent = Recent()
         self.watch: Callable[[FilterFrame | None], None] | None = None
         self.smoother: Smoother | None = None
-        self._elsewhere = settings.recovery.elsewhere
+        self._recovery = settings.recovery
         self._localizer = localizer
+        self._around = Around(settings.runtime.seed, localizer.device)
         self._cameras = cameras
         self._places = places
         self._odometry = odometry
@@ -64,7 +70,7 @@ class Updates:
     def adopt(self, settings: Settings) -> None:
         """Go on by other settings; localizer, cameras and places are their owner's."""
         self.claims.adopt(settings)
-        self._elsewhere = settings.recovery.elsewhere
+        self._recovery = settings.recovery
         if self.smoother is not None:
             self.smoother.adopt(settings, self._localizer.map_error)
 
@@ -115,7 +121,7 @@ class Updates:
         self.travel.last = now
         self.recent.add(Seen(now, look, share))
         if look is not None and look.name in names:
-            self.claims.look(look, self._localizer.belief, share)
+            self.claims.look(look, self._localizer.belief, share, self._elsewhere)
         elif look is not None:
             text = f"the belief covers more map than the {look.name} model holds; left out for now"
             notes.append(Note(Code.MODEL_SKIPPED, Severity.INFO, text))
@@ -126,6 +132,11 @@ class Updates:
             self.travel.looked(place.name, now)
             self._localizer.weigh(place, share)
         return (*names, *(place.name for place in places)), [*notes, *told]
+
+    def _elsewhere(self, centre: NDArray[np.float64], count: int) -> Tensor | None:
+        """So many poses near a place where a vehicle could be."""
+        prior, radius = self._localizer.global_prior(None), self._recovery.radius
+        return self._around.draw(prior, centre, radius, count)
 
     def _smooth(self, stamp_ns: int) -> list[Output]:
         """Hand the update to who smooths; the trajectory, when one is due."""
@@ -153,7 +164,7 @@ class Updates:
         if region is not None and near is None:  # nowhere to drive there
             region = self.claims.search(now.travelled)
         self._localizer.start(
-            everywhere if near is None else RegionPrior(near, everywhere, self._elsewhere)
+            everywhere if near is None else RegionPrior(near, everywhere, self._recovery.elsewhere)
         )
         self._begin(now)
         text = "nothing that is known fits any more; "

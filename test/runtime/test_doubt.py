@@ -32,6 +32,10 @@ def place(xy: Tensor) -> Look:
     return Look("place", lambda poses: -0.5 * ((poses[..., :2] - xy) / SD).square().sum(-1), 1.0)
 
 
+def nowhere(centre: np.ndarray, count: int) -> None:
+    """A map without a place to be."""
+
+
 def step(inside: float, outside: float) -> Look:
     """Scores of the poses within a metre of the origin, and of all others."""
 
@@ -45,7 +49,7 @@ def step(inside: float, outside: float) -> Look:
 def test_evidence_against_the_claim_adds_up_by_its_share(belief) -> None:
     doubt = Doubt()
     for number in range(1, 5):
-        doubt.look(step(-3.0, 1.0), belief, 0.5)
+        doubt.look(step(-3.0, 1.0), belief, 0.5, nowhere)
         assert doubt.against == pytest.approx(number * 0.5 * 4.0, abs=1e-4)
     doubt.forget()
     assert doubt.against == 0.0
@@ -53,20 +57,20 @@ def test_evidence_against_the_claim_adds_up_by_its_share(belief) -> None:
 
 def test_images_that_fit_take_it_back_but_no_credit_is_kept(belief) -> None:
     doubt = Doubt()
-    doubt.look(step(-3.0, 1.0), belief, 1.0)
-    doubt.look(step(1.5, 0.0), belief, 1.0)
+    doubt.look(step(-3.0, 1.0), belief, 1.0, nowhere)
+    doubt.look(step(1.5, 0.0), belief, 1.0, nowhere)
     assert doubt.against == pytest.approx(4.0 - 1.5, abs=1e-4)
     for _ in range(20):
-        doubt.look(step(1.5, 0.0), belief, 1.0)
+        doubt.look(step(1.5, 0.0), belief, 1.0, nowhere)
     assert doubt.against == 0.0
-    doubt.look(step(-3.0, 1.0), belief, 1.0)
+    doubt.look(step(-3.0, 1.0), belief, 1.0, nowhere)
     assert doubt.against == pytest.approx(4.0, abs=1e-4)
 
 
 def test_an_image_that_fits_anywhere_or_cannot_be_scored_says_nothing(belief) -> None:
     doubt = Doubt()
-    doubt.look(step(-2.0, -2.0), belief, 1.0)
-    doubt.look(Look("none", lambda poses: None, 1.0), belief, 1.0)
+    doubt.look(step(-2.0, -2.0), belief, 1.0, nowhere)
+    doubt.look(Look("none", lambda poses: None, 1.0), belief, 1.0, nowhere)
     assert doubt.against == pytest.approx(0.0, abs=1e-5)
 
 
@@ -78,7 +82,7 @@ def alarms(belief: Belief, threshold: float, at: float, sharpness: float = 1.0) 
         shown = torch.tensor([at, 0.0]) + SD * torch.randn(2, generator=generator)
         honest = place(shown).log_likelihood
         look = Look("place", lambda poses: sharpness * honest(poses), 1.0)  # noqa: B023
-        doubt.look(look, belief, 1.0)
+        doubt.look(look, belief, 1.0, nowhere)
         if doubt.against > threshold:
             count += 1
             doubt.forget()
@@ -117,3 +121,36 @@ def test_moved_poses_are_the_same_every_time_and_spread_evenly() -> None:
         [16] * 4, abs=3
     )
     assert (moved[0, :, 2] == 0.0).sum() == 32
+
+
+def test_places_of_the_map_weigh_as_much_as_the_moved_poses(belief) -> None:
+    """The mean over both: what only the map's places fit counts half, in the mean of p."""
+    asked: list[tuple[np.ndarray, int]] = []
+
+    def streets(centre: np.ndarray, count: int) -> Tensor:
+        asked.append((centre, count))
+        return torch.tensor([[[500.0, 0.0, 0.0]]]).expand(1, count, 3)
+
+    def score(poses: Tensor) -> Tensor:
+        near, far = poses[..., :2].norm(dim=-1) < 1.0, poses[..., 0] > 400.0
+        return torch.where(near, -3.0, torch.where(far, 2.0, -60.0))
+
+    doubt = Doubt()
+    doubt.look(Look("step", score, 1.0), belief, 1.0, streets)
+    assert doubt.against == pytest.approx(5.0 - math.log(2.0), abs=1e-4)
+    assert asked[0][0] == pytest.approx(np.zeros(2), abs=0.3)
+    missed = Doubt()  # the moved poses alone do not see it
+    missed.look(Look("step", score, 1.0), belief, 1.0, nowhere)
+    assert missed.against == 0.0
+
+
+def test_places_beyond_the_map_that_a_model_holds_are_left_out(belief) -> None:
+    honest = step(-3.0, 1.0).log_likelihood
+
+    def score(poses: Tensor) -> Tensor | None:
+        return None if (poses[..., 0] > 400.0).any() else honest(poses)
+
+    doubt = Doubt()
+    far = torch.full((1, 8, 3), 500.0)
+    doubt.look(Look("step", score, 1.0), belief, 1.0, lambda centre, count: far)
+    assert doubt.against == pytest.approx(4.0, abs=1e-4)

@@ -70,10 +70,10 @@ def test_a_vehicle_carried_300_m_through_a_town_is_found_again(streets) -> None:
 
 
 def test_a_vehicle_carried_over_a_floor_without_streets_is_found_again(floor) -> None:
-    first = drive(floor, 150.0, 2)
-    second = drive(floor, 700.0, 1002, (first.drive.poses[-1, :2], 80.0))
+    first = drive(floor, 150.0, 4)
+    second = drive(floor, 700.0, 1004, (first.drive.poses[-1, :2], 80.0))
     joined = join([first, second])
-    outputs = run(floor, joined, fast_settings(**FLOOR))
+    outputs = run(floor, joined, fast_settings(**FLOOR, runtime__seed=4))
     check_recovery(outputs, errors(outputs, joined), joined.begins_ns[1])
 
 

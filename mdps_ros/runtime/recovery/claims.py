@@ -9,7 +9,7 @@ from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.frames import compose, inverse
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 from mdps_ros.runtime.outputs import Output, PoseEstimate, State, TransformEstimate
-from mdps_ros.runtime.recovery.doubt import Doubt
+from mdps_ros.runtime.recovery.doubt import Doubt, Draw
 from mdps_ros.runtime.recovery.search import Recovery, Region
 from mdps_ros.settings import Settings
 
@@ -76,10 +76,10 @@ class Claims:
         self._recovery.forget()
         self._begin(state)
 
-    def look(self, look: Look, belief: Belief, share: float) -> None:
+    def look(self, look: Look, belief: Belief, share: float, around: Draw) -> None:
         """Take an image that the belief was weighed by; see `Doubt.look`."""
         if self._standing.held_since is not None:
-            self._doubt.look(look, belief, share)
+            self._doubt.look(look, belief, share, around)
 
     def report(
         self,

@@ -1,24 +1,29 @@
 """Whether images still fit the place that is claimed: a test whose false-alarm rate is known.
 
-Every image is asked twice: at poses of the belief, and at the same poses moved off and turned,
-which are places as good as any for a vehicle that was carried off. The evidence against the claim,
+Every image is asked at poses of the belief, and at places as good as any for a vehicle that was
+carried off: the same poses moved off and turned, and poses that the map has around. On a street the
+moved ones alone are weak, as they stand in houses, where a street that only looks like the true one
+is better than any. The evidence against the claim,
 
-    d = log mean p(image | moved pose) - log mean p(image | pose of the belief),
+    d = log mean p(image | other place) - log mean p(image | pose of the belief),
 
 times its share of an independent look, is added up and never falls below zero. The vehicle is lost
 when the sum exceeds a threshold h (CUSUM; Page, Biometrika 41, 1954). While the claim is right and
 the likelihood calibrated, E exp(d) is at most 1, so that on average at least exp(h) independent
 looks lie between two false alarms (Lorden, Annals of Mathematical Statistics 42, 1971, theorem 2).
 Only ratios of likelihoods count: what they are up to, and what kind of map they are of, does not
-matter. An image that fits the moved poses as well says nothing, and never leads to an alarm.
+matter. An image that fits the other places as well says nothing, and never leads to an alarm.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mdps_ros.core.types import Belief
@@ -26,9 +31,11 @@ from mdps_ros.models.map_error import on_map
 from mdps_ros.runtime.cameras import Look, PoseScore
 from mdps_ros.runtime.smoothing.frames import thinned
 
-POSES = 64  # of the belief that an image is asked at, and of the moved ones
+POSES = 64  # of the belief that an image is asked at, of the moved ones, and of the map's
 NEAREST, FARTHEST = 2.0, 40.0  # m, that they are moved off: across a room, or a street away
 TURNED = 0.5  # of the moved poses: in any direction; the others keep their heading
+Draw = Callable[[NDArray[np.float64], int], "Float[Tensor, '1 N 3'] | None"]
+"""Around a place (2,) m so many poses that the map has there; None where it has none."""
 PLASTIC = (0.7548776662466927, 0.5698402909980532, 0.43015970900194676)  # x^3 = x + 1, for evenness
 
 
@@ -47,41 +54,54 @@ class Doubt:
         """Begin without evidence."""
         self._against = 0.0
 
-    def look(self, look: Look, belief: Belief, share: float) -> None:
+    def look(self, look: Look, belief: Belief, share: float, around: Draw) -> None:
         """Take one image.
 
         Args:
             look: the image.
             belief: over `VehicleState`, one batch row, when the image was taken.
             share: how much of an independent look it is.
+            around: draws poses from the map.
         """
-        found = evidence_against(look.log_likelihood, belief, POSES, look.on_earth)
+        weights = belief.log_weights[0].exp()
+        centre = weights @ belief.state.pose[0, :, :2].to(weights)
+        places = around(centre.double().cpu().numpy(), POSES)
+        found = evidence_against(look.log_likelihood, belief, POSES, look.on_earth, places)
+        if found is None and places is not None:  # they may lie on more map than the model holds
+            found = evidence_against(look.log_likelihood, belief, POSES, look.on_earth)
         if found is not None:  # else it was not used for the claim either
             self._against = max(0.0, self._against + share * found)
 
 
 def evidence_against(
-    score: PoseScore, belief: Belief, count: int, on_earth: bool = False
+    score: PoseScore,
+    belief: Belief,
+    count: int,
+    on_earth: bool = False,
+    places: Float[Tensor, "1 M 3"] | None = None,
 ) -> float | None:
     """How much more likely a measurement is at places around a belief than at the belief, nats.
 
     Args:
         score: log-likelihood of poses.
         belief: over `VehicleState`, one batch row.
-        count: poses of it that are asked, and as many of the others.
+        count: poses of it that are asked, and as many moved ones.
         on_earth: whether poses are scored on Earth, not as the map draws them.
+        places: other places, which together weigh as much as the moved poses; None: there are none.
 
     Returns:
         The logarithm of the ratio; None where the cloud covers more map than the model holds.
     """
     few = thinned(belief, count)
     here = few.state.pose if on_earth else on_map(few.state)
-    scores = score(torch.cat((here, moved_off(here)), 1))
+    groups = [here, moved_off(here)] if places is None else [here, moved_off(here), places]
+    scores = score(torch.cat([group.to(here) for group in groups], 1))
     if scores is None:
         return None
-    asked = here.shape[1]
-    claim = torch.logsumexp(few.log_weights + scores[:, :asked], 1)
-    return float(torch.logsumexp(scores[:, asked:], 1) - math.log(asked) - claim)
+    claimed, *others = torch.split(scores, [group.shape[1] for group in groups], 1)
+    claim = torch.logsumexp(few.log_weights + claimed, 1)
+    means = [torch.logsumexp(group, 1) - math.log(group.shape[1]) for group in others]
+    return float(torch.logsumexp(torch.stack(means), 0) - math.log(len(means)) - claim)
 
 
 def moved_off(poses: Float[Tensor, "1 N 3"]) -> Float[Tensor, "1 N 3"]:
