@@ -122,7 +122,8 @@ def start_count(prior: Prior, spacing: float) -> int:
 
     One on every `spacing` metres of road and direction; on a floor, eight headings on every
     square of FLOOR_SPACING x `spacing`, which is coarser because walls tell more than roads do.
-    A region is sampled so; the rest of the map as far as its probability goes. A wide guess gets
+    A region is sampled so, and with it as many as a start anywhere gets: a search that begins with
+    few on the rest of the map settles on a wrong street there. A wide guess gets
     one on every GUESS_SPACING of the six standard deviations that it spans, up to GUESS_MOST.
     """
     if isinstance(prior, MovedPrior):
@@ -130,7 +131,8 @@ def start_count(prior: Prior, spacing: float) -> int:
         spans = np.minimum(6.0 * spread, (math.inf, math.inf, math.tau))
         return math.ceil(min(float(np.maximum(spans / GUESS_SPACING, 1.0).prod()), GUESS_MOST))
     if isinstance(prior, RegionPrior):
-        return math.ceil(start_count(prior.inside, spacing) / (1.0 - prior.elsewhere))
+        inside = math.ceil(start_count(prior.inside, spacing) / (1.0 - prior.elsewhere))
+        return max(inside, start_count(prior.anywhere, spacing))
     if isinstance(prior, RoadPrior):
         _, share = _directed(prior)
         lengths = prior.roads.lengths

@@ -246,4 +246,13 @@ def test_a_region_prior_is_its_part_but_for_the_share_elsewhere(elsewhere: float
     wanted = COUNT * elsewhere * np.array([200.0, 600.0, 50.0, 200.0]) / 1050.0
     wanted[0] += COUNT * (1.0 - elsewhere)
     assert np.abs(counts - wanted).max() < 0.01 * COUNT
-    assert start_count(prior, 0.5) == math.ceil(400 / (1.0 - elsewhere))
+
+
+def test_a_region_is_sampled_as_densely_as_without_it_and_so_is_the_map() -> None:
+    everywhere = RoadPrior(TOWN)
+    inside = within(everywhere, np.array([50.0, 0.0]), 10.0)
+    assert inside is not None
+    assert start_count(inside, 0.5) == 400
+    assert start_count(everywhere, 0.5) == 2100
+    assert start_count(RegionPrior(inside, everywhere, 0.4), 0.5) == 2100
+    assert start_count(RegionPrior(inside, everywhere, 0.9), 0.5) == 4000
