@@ -255,4 +255,4 @@ def test_a_region_is_sampled_as_densely_as_without_it_and_so_is_the_map() -> Non
     assert start_count(inside, 0.5) == 400
     assert start_count(everywhere, 0.5) == 2100
     assert start_count(RegionPrior(inside, everywhere, 0.4), 0.5) == 2100
-    assert start_count(RegionPrior(inside, everywhere, 0.9), 0.5) == 4000
+    assert start_count(RegionPrior(inside, everywhere, 0.875), 0.5) == 3200
