@@ -10,21 +10,18 @@ those of the true vehicle would not do, as the belief does not know them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mdps_ros.core import angles
 from mdps_ros.core.kernels import ProductKernel, pose_kernel
-from mdps_ros.evaluation.run import Track
-from mdps_ros.runtime.outputs import Output, ParticleSnapshot, PoseEstimate
+from mdps_ros.evaluation.belief_watch import BeliefWatch
+from mdps_ros.evaluation.run import Floats, Track
+from mdps_ros.runtime.outputs import ParticleSnapshot
 from mdps_ros.settings import Settings
-
-Floats = NDArray[np.float64]
 
 AXES = ("longitudinal", "lateral", "heading")
 
@@ -70,7 +67,7 @@ def transform(
     return found
 
 
-class PitWatch:
+class PitWatch(BeliefWatch[Floats]):
     """The transform of every belief that a session tells.
 
     Args:
@@ -79,28 +76,16 @@ class PitWatch:
     """
 
     def __init__(self, truth: Track, kernel: ProductKernel) -> None:
-        self._truth = truth
+        super().__init__(truth)
         self._kernel = kernel
-        self._heading = 0.0
-        self._values: list[Floats] = []
-
-    def watch(self, outputs: Iterable[Output]) -> Iterator[Output]:
-        """Pass outputs on, and look at the particles that follow each estimate."""
-        for output in outputs:
-            if isinstance(output, PoseEstimate):
-                self._heading = float(output.T_map_base[2])
-            elif isinstance(output, ParticleSnapshot):
-                self._values.append(self._of(output))
-            yield output
 
     @property
     def values(self) -> Floats:
         """(T, 3) along AXES, one row per estimate; NaN where there is no truth."""
-        return np.array(self._values).reshape(-1, len(AXES))
+        unknown = np.full(len(AXES), np.nan)
+        return np.array([unknown if f is None else f for f in self.found]).reshape(-1, len(AXES))
 
-    def _of(self, snapshot: ParticleSnapshot) -> Floats:
-        true = self._truth.at(np.array([snapshot.stamp_ns]))[0]
-        if not np.isfinite(true).all():
-            return np.full(len(AXES), np.nan)
-        poses, weights = torch.from_numpy(snapshot.poses), torch.from_numpy(snapshot.weights)
-        return transform(poses, weights, self._kernel, self._heading, true)
+    def look(self, belief: ParticleSnapshot, heading: float, true: Floats) -> Floats:
+        """(3,) along AXES; see `transform`."""
+        poses, weights = torch.from_numpy(belief.poses), torch.from_numpy(belief.weights)
+        return transform(poses, weights, self._kernel, heading, true)
