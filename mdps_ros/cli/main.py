@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, ClassVar
 
@@ -9,6 +10,7 @@ import typer
 
 import mdps_ros
 from mdps_ros.cli.lazy import LazyCommand, LazyGroup
+from mdps_ros.runtime.waiting import wait_briefly
 
 OK, MISSED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -103,6 +105,7 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         Exit code; the help of `mdps` says what they mean.
     """
+    wait_briefly(os.environ)
     try:
         app(args, prog_name="mdps")
     except SystemExit as end:
