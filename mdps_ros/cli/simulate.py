@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -33,12 +34,14 @@ class SimulationSummary:
         duration_s: time driven.
         images: number of images.
         size_mb: size of the bag, 10^6 bytes.
+        heading_deg: true heading at the start, degrees counter-clockwise from east.
     """
 
     length_m: float
     duration_s: float
     images: int
     size_mb: float
+    heading_deg: float
 
 
 def simulate(
@@ -86,7 +89,8 @@ def simulate(
     typer.echo(
         f"{out}: {summary.length_m:.0f} m in {summary.duration_s:.0f} s, "
         f"{summary.images} images, {summary.size_mb:.1f} MB, "
-        f"made in {time.perf_counter() - begun:.1f} s"
+        f"made in {time.perf_counter() - begun:.1f} s; "
+        f"it starts at a heading of {summary.heading_deg:.0f} degrees"
     )
 
 
@@ -150,6 +154,7 @@ def write_simulation(
         duration_s=float(run.drive.stamps_ns[-1] - run.drive.stamps_ns[0]) / 1e9,
         images=0 if camera == "none" else len(run.frame_stamps_ns),
         size_mb=sum(file.stat().st_size for file in out.iterdir()) / 1e6,
+        heading_deg=math.degrees(math.remainder(float(run.drive.poses[0, 2]), math.tau)),
     )
 
 
