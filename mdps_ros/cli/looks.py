@@ -7,6 +7,7 @@ import numpy as np
 
 from mdps_ros.cli.bag_drive import BagDrive
 from mdps_ros.evaluation.html_report import Look
+from mdps_ros.evaluation.metrics import errors
 from mdps_ros.evaluation.run import Trace
 from mdps_ros.maps import Map
 from mdps_ros.runtime.events import (
@@ -81,4 +82,7 @@ def _look(event: ImageEvent, trace: Trace, index: int, scene: Scene) -> Look:
     )
     _, jpeg = cv2.imencode(".jpg", drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     caption = f"{trace.travelled[index]:.0f} m: {state}, {share:.0f} % of the belief"
+    off = errors(trace.estimate[[index]], trace.truth[[index]]).position_m[0]
+    if np.isfinite(off):
+        caption += f", {off:.1f} m off"
     return Look(event.stamp_ns, jpeg.tobytes(), caption)

@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 
 from mdps_ros.evaluation.html_curves import STATE_COLOURS, curves_figure
 from mdps_ros.evaluation.html_map import MOVED, map_figure
+from mdps_ros.evaluation.meanings import meaning
 from mdps_ros.evaluation.metrics import errors
 from mdps_ros.evaluation.pictures import facts
 from mdps_ros.evaluation.results import Row, format_value
@@ -31,6 +32,13 @@ CLOUD = 400
 """Particles of one snapshot."""
 FEWEST_MASS = 0.01
 """Lighter hypotheses are not drawn."""
+
+
+LEGEND = (
+    "The map, drawn where the best guess puts the camera: houses blue, road edges orange, centre "
+    "lines thin and yellow. Before the state is TRACKING it is one guess of many, and lines that "
+    "fit then prove nothing."
+)
 
 
 class Look(NamedTuple):
@@ -73,6 +81,7 @@ def write_html(
         "TITLE": html.escape(title),
         "FACTS": html.escape(facts(trace, score)),
         "LOOKS": "".join(_look(look) for look in looks),
+        "LEGEND": LEGEND if looks else "",
         "ROWS": "".join(_row(key, value) for key, value in row.items()),
         "COMMAND": html.escape(command),
         "DATA": _embedded(page_data(trace, map)),
@@ -133,7 +142,8 @@ def _cloud(trace: Trace, snapshot: ParticleSnapshot) -> dict[str, Any]:
 
 
 def _row(key: str, value: Any) -> str:
-    return f"<tr><td>{html.escape(key)}</td><td>{html.escape(format_value(value))}</td></tr>"
+    texts = (key, format_value(value), meaning(key))
+    return "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in texts) + "</tr>"
 
 
 def _look(look: Look) -> str:

@@ -57,7 +57,8 @@ def test_images_without_an_estimate_of_their_own_are_passed_over(drive, trace, h
 def test_a_page_gets_few_pictures_with_captions(drive, trace, helsinki):
     looks = page_looks(drive, trace, helsinki)
     assert len(looks) == PAGE_LOOKS
-    assert looks[0].caption == "0 m: TRACKING, 95 % of the belief"
+    assert looks[0].caption.startswith("0 m: TRACKING, 95 % of the belief, ")
+    assert looks[0].caption.endswith(" m off")
     picture = cv2.imdecode(np.frombuffer(looks[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[0] >= 360
     assert (picture.max(axis=2).astype(int) - picture.min(axis=2) > 60).any()  # lines in colour

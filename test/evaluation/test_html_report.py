@@ -14,6 +14,7 @@ import pytest
 from mdps_ros.evaluation.html_curves import STATE_COLOURS
 from mdps_ros.evaluation.html_map import MOVED, map_figure
 from mdps_ros.evaluation.html_report import MOMENTS, Look, page_data, write_html
+from mdps_ros.evaluation.meanings import MEANINGS, meaning
 from mdps_ros.evaluation.metrics import errors
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.runtime.outputs import State
@@ -83,7 +84,7 @@ def test_texts_are_shown_as_they_are(page, parsed):
     text = page.read_text(encoding="utf-8")
     assert "mdps test &lt;x&gt;" in text
     assert base64.b64encode(b"\xff\xd8jpeg").decode() in text
-    assert not re.search(r"@(TITLE|FACTS|LOOKS|ROWS|COMMAND|SCRIPT|PLOTLY)@", text)
+    assert not re.search(r"@(TITLE|FACTS|LOOKS|LEGEND|ROWS|COMMAND|SCRIPT|PLOTLY)@", text)
 
 
 def test_scripts_find_the_elements_that_they_ask_for(parsed):
@@ -159,3 +160,19 @@ def test_a_run_without_truth_has_a_page_without_errors(tmp_path, run, helsinki):
     assert "error" not in {trace.get("name") for trace in data["curves"]["data"]}
     write_html(tmp_path / "x.html", blind, helsinki, "x", row={"name": "x"}, command="x")
     assert json.loads(Page((tmp_path / "x.html").read_text()).scripts[1])["moments"]
+
+
+def test_every_number_of_a_run_has_a_meaning(run):
+    row = row_of("made up", 4, run)
+    assert [key for key in row if not meaning(key)] == ["name"]
+    assert (
+        meaning("heading_recall_at_2deg") == "share of the frames with the heading within 2 degrees"
+    )
+    assert set(MEANINGS) <= set(row)  # none of a column that is no more
+
+
+def test_pictures_come_with_a_legend_and_numbers_with_their_meaning(page):
+    text = page.read_text(encoding="utf-8")
+    assert "houses blue" in text
+    assert "<td>seconds</td>" in text
+    assert "<td>computing time</td>" in text
