@@ -61,6 +61,7 @@ class RunProgress:
         self._length_s = length_s
         self._since_s = 0.0
         self._next_line_s = 0.0
+        self._travelled, self._before = 0.0, 0.0  # by the present belief, and by those before it
 
     def __enter__(self) -> RunProgress:
         """Show the bar."""
@@ -84,7 +85,10 @@ class RunProgress:
     def saw(self, output: Output) -> None:
         """Show an estimate in words; other outputs change nothing."""
         if isinstance(output, PoseEstimate):
-            words = f"{output.travelled:.0f} m, {output.state.name.lower()}"
+            if output.travelled < self._travelled:  # a search begins to count anew
+                self._before += self._travelled
+            self._travelled = output.travelled
+            words = f"{self._before + output.travelled:.0f} m, {output.state.name.lower()}"
             mass = output.modes[0].mass if output.modes else 0.0
             text = f"{words}, top {mass:.2f}, {output.particles} particles"
             self._bar.update(self._task, description=text)
