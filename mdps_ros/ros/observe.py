@@ -31,7 +31,8 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix
 from tf2_msgs.msg import TFMessage
 
-from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer
+from mdps_ros.runtime.checkup.choosing import OWN, Choice, Graph, choose
+from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer, Unfed
 from mdps_ros.runtime.checkup.observing import Collector
 from mdps_ros.runtime.inputs import messages
 from mdps_ros.settings import Settings, describe, with_values
@@ -48,6 +49,8 @@ DISCOVERY_S = 10.0
 """Time that an odometry gets to be found."""
 REST_S = 2.0
 """Time that the rest of the graph then gets."""
+AGAIN_S = 3.0
+"""Time that a publisher gets to be found whose topic the node already listens to."""
 ANSWER_S = 5.0
 """Time that a service of the node gets to answer."""
 DEPTH = 2000
@@ -69,6 +72,7 @@ class Observer(Node):
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, self)
         self._topics: dict[str, str] = {}
+        self._unfed: dict[str, Unfed] = {}
         self.problems: list[str] = []
 
     def sees_odometry(self) -> bool:
@@ -114,58 +118,36 @@ class Observer(Node):
         finally:
             self.destroy_client(client)
 
-    def find_topics(self, node: NodeSeen | None) -> None:
-        """Choose a topic for every role, and listen to it."""
-        used = {} if node is None else self._inputs_of(node.name)
+    def choices(self, node: NodeSeen | None) -> dict[str, Choice]:
+        """The topic of every role, as the graph is now."""
         offered = {
             name: kinds
             for name, kinds in self.get_topic_names_and_types()
             if self.count_publishers(name)
         }
-        for role, wanted in ROLES.items():
-            if role == "tf_static":
-                chosen: str | None = "/tf_static"
-            else:
-                chosen = self._named.get(role) or self._choose(role, wanted.types, used, offered)
-            if chosen is not None and chosen in offered:
-                self._topics[role] = chosen
-                self._listen(role, chosen, offered[chosen])
-            elif role in self._named:
-                self.problems.append(
-                    f"nobody publishes {chosen}; `ros2 topic list` shows what is there"
-                )
+        outputs = {self.resolve_topic_name(name) for name in OWN}
+        listened: dict[str, list[str]] = {}
+        if node is not None:
+            space, _, name = node.name.rpartition("/")
+            listened = dict(self.get_subscriber_names_and_types_by_node(name, space or "/"))
+        graph = Graph(offered, listened, outputs)
+        return {
+            role: choose(graph, role, self._named.get(role), self.resolve_topic_name(role))
+            for role in ROLES
+            if role != "tf_static"
+        }
 
-    def _inputs_of(self, node: str) -> dict[str, list[str]]:
-        """Message type -> topics that a node takes."""
-        space, _, name = node.rpartition("/")
-        taken: dict[str, list[str]] = {}
-        for topic, kinds in self.get_subscriber_names_and_types_by_node(name, space or "/"):
-            for kind in kinds:
-                taken.setdefault(kind, []).append(topic)
-        return taken
-
-    def _choose(
-        self,
-        role: str,
-        types: tuple[str, ...],
-        used: dict[str, list[str]],
-        offered: dict[str, list[str]],
-    ) -> str | None:
-        taken = [topic for kind in types for topic in used.get(kind, ()) if topic in offered]
-        if taken:
-            return taken[0]
-        usual: str = self.resolve_topic_name(role)
-        if usual in offered:
-            return usual
-        fitting = [n for n, kinds in offered.items() if set(kinds) & set(types) and n not in OWN]
-        if len(fitting) > 1 and role != "twist":
-            option = {"odom": "odometry"}.get(role, role.replace("_", "-"))
-            self.problems.append(
-                f"{len(fitting)} topics may be the {role}: {', '.join(sorted(fitting))}; "
-                f"choose one with --{option}-topic"
-            )
-            return None
-        return fitting[0] if fitting else None
+    def find_topics(self, node: NodeSeen | None) -> None:
+        """Choose a topic for every role, and listen to it."""
+        until(lambda: all(c.unfed is None for c in self.choices(node).values()), AGAIN_S)
+        choices = self.choices(node) | {"tf_static": Choice("/tf_static")}
+        self.problems += [choice.problem for choice in choices.values() if choice.problem]
+        self._unfed = {role: choice.unfed for role, choice in choices.items() if choice.unfed}
+        kinds = dict(self.get_topic_names_and_types())
+        for role, choice in choices.items():
+            if choice.topic is not None and self.count_publishers(choice.topic):
+                self._topics[role] = choice.topic
+                self._listen(role, choice.topic, kinds[choice.topic])
 
     def _listen(self, role: str, name: str, kinds: list[str]) -> None:
         """Subscribe in the way that the publishers offer, if the type is one of ours."""
@@ -216,6 +198,7 @@ class Observer(Node):
                     for role, name in self._topics.items()
                 },
                 problems=tuple(self.problems),
+                unfed=self._unfed,
                 node=node,
                 camera=seen.camera,
                 image=seen.image,
@@ -234,10 +217,6 @@ class Observer(Node):
             return None
         matrix = None if found is None else messages.transform_matrix(found.transform)
         return None if matrix is None else tuple(matrix.ravel().tolist())
-
-
-OWN = ("/odometry", "/ground_truth")
-"""Topics of our node and our bags that have the type of an input."""
 
 
 def until(ready: Callable[[], Any], seconds: float) -> None:

@@ -145,3 +145,16 @@ def test_the_roles_are_the_inputs_of_the_topics_table() -> None:
             assert role.types[0] == table[name].type_name
             assert role.setting == table[name].setting
     assert ROLES["image"].types[1] == topics.COMPRESSED.type_name
+
+
+def test_a_node_that_listens_elsewhere_is_told_to_be_started_with_the_right_topic(
+    vehicle: Vehicle, start_node: Any, tmp_path: Path
+) -> None:
+    node = start_node()  # the vehicle's odometry is /wheels
+    node.wait_for("active: waiting for odometry")
+    code, found = findings(tmp_path, "--seconds", "1")
+    assert code == 1
+    assert found["odom topic"]["severity"] == "fail"
+    assert "listens to /odom, which nobody publishes; /wheels" in found["odom topic"]["text"]
+    assert "odom_topic:=/wheels" in found["odom topic"]["remedy"]
+    assert found["image topic"]["severity"] == "pass"

@@ -23,6 +23,7 @@ from mdps_ros.runtime.checkup.observation import (
     Offer,
     PlaceSeen,
     TopicSeen,
+    Unfed,
     from_json,
 )
 from mdps_ros.runtime.checkup.observing import Collector
@@ -121,6 +122,11 @@ def mount(**rows):
     return but(T_base_camera=tuple(T.ravel().tolist()))
 
 
+def unfed(role, *instead):
+    others = {name: seen for name, seen in TOPICS.items() if name != role}
+    return but(topics=others, unfed={role: Unfed(f"/elsewhere/{role}", instead)})
+
+
 UP = MOUNT @ np.diag([-1.0, -1.0, 1.0, 1.0])  # the same direction, upside down
 LATER = tuple(at - 2_000_000_000 for at in stamps(10.0))
 
@@ -131,6 +137,11 @@ BROKEN = [
     ("odom topic", "fail", with_topic("odom", unusable=3), {}, "not finite"),
     ("odom topic", "warn", with_topic("odom", offers=RELIABLE * 2), {}, "stop all but one"),
     ("image topic", "warn", without("image"), {}, "start a camera"),
+    ("odom topic", "fail", unfed("odom", "/wheels"), {}, "with odom_topic:=/wheels"),
+    ("odom topic", "fail", unfed("odom"), {}, "start what publishes the vehicle's odometry"),
+    ("image topic", "fail", unfed("image", "/a", "/b"), {}, "image_topic:=/a, or /b"),
+    ("image topic", "fail", unfed("image", "/a/compressed"), {}, "with image_topic:=/a"),
+    ("camera_info topic", "fail", unfed("camera_info", "/i"), {}, "camera_info_topic:=/i"),
     ("camera_info topic", "fail", without("camera_info"), {}, "--camera-info-topic"),
     ("topics", "fail", but(problems=("2 topics; choose one",)), {}, "choose one"),
     ("odom QoS", "fail", with_topic("odom", offers=BEST_EFFORT), {}, "node.odometry_reliable"),
@@ -229,6 +240,8 @@ def test_a_bag_is_not_asked_for_node_and_transport() -> None:
 def test_an_observation_survives_json() -> None:
     seen = but(map=None, machine=MachineSeen())
     assert from_json(seen.to_json()) == seen
+    hungry = unfed("image", "/a", "/b")
+    assert from_json(dataclasses.replace(hungry, map=None).to_json()).unfed == hungry.unfed
     empty = Observation(source="x", live=False)
     assert from_json(empty.to_json()) == empty
     assert json.loads(empty.to_json())["camera"] is None

@@ -63,6 +63,13 @@ class TopicSeen:
     unusable: int = 0
 
 
+class Unfed(NamedTuple):
+    """An input of a running node that nobody publishes, and topics of its type that are there."""
+
+    topic: str
+    instead: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraSeen:
     """The newest camera_info; attributes as in sensor_msgs/CameraInfo, numbers as tuples."""
@@ -157,6 +164,7 @@ class Observation:
         live: whether it is a running graph.
         topics: by role; a role that no topic plays is absent.
         problems: topics that could not be told apart or found, in words with the remedy.
+        unfed: by role, inputs of our node that nobody publishes.
         node: our node; None where none runs, and in a bag.
         camera: None without camera_info.
         image: None without images.
@@ -175,6 +183,7 @@ class Observation:
     live: bool
     topics: Mapping[str, TopicSeen] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    unfed: Mapping[str, Unfed] = field(default_factory=dict)
     node: NodeSeen | None = None
     camera: CameraSeen | None = None
     image: ImageSeen | None = None
@@ -199,6 +208,9 @@ def from_json(text: str) -> Observation:
     """The observation that `Observation.to_json` wrote."""
     content = json.loads(text)
     content["topics"] = {role: _topic(item) for role, item in content["topics"].items()}
+    content["unfed"] = {
+        role: Unfed(topic, tuple(instead)) for role, (topic, instead) in content["unfed"].items()
+    }
     content["node"] = NodeSeen(*content["node"]) if content["node"] else None
     for name, kind in (("camera", CameraSeen), ("image", ImageSeen)):
         if content[name] is not None:

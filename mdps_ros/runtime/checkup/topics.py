@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdps_ros.runtime.checkup.finding import Finding, failed, passed, warned
-from mdps_ros.runtime.checkup.observation import ROLES, Observation, TopicSeen
+from mdps_ros.runtime.checkup.observation import ROLES, Observation, TopicSeen, Unfed
 from mdps_ros.settings import Settings
 
 ODOMETRY_HZ = 5.0
@@ -23,6 +23,14 @@ FASTEST_MPS = 80.0
 """No vehicle on a street is faster; beyond it the odometry jumps or is in other units."""
 MOVING_M = 3.0
 """Who travels less stands still, and a map cannot tell where."""
+
+SOURCES = {
+    "odom": "what publishes the vehicle's odometry",
+    "twist": "what publishes the vehicle's velocity",
+    "image": "the camera's driver",
+    "camera_info": "the camera's driver",
+}
+"""Role -> what feeds it."""
 
 Stamps = NDArray[np.int64]
 
@@ -46,7 +54,7 @@ def check_presence(seen: Observation, settings: Settings) -> list[Finding]:
     found.append(_presence(seen, odometry, needed=True))
     if wants_images(settings):
         found.append(_presence(seen, "image", needed=False))
-        if "image" in seen.topics:
+        if "image" in seen.topics or "camera_info" in seen.unfed:
             found.append(_presence(seen, "camera_info", needed=True))
     return found
 
@@ -58,6 +66,8 @@ def _rest(problem: str) -> str:
 def _presence(seen: Observation, role: str, *, needed: bool) -> Finding:
     kinds, topic = ROLES[role].types, seen.topics.get(role)
     name = f"{role} topic"
+    if role in seen.unfed:
+        return _unfed(name, role, seen.unfed[role])
     if topic is None:
         text = f"no topic of type {' or '.join(kinds)}"
         if needed:
@@ -77,6 +87,28 @@ def _presence(seen: Observation, role: str, *, needed: bool) -> Finding:
         text = f"{len(topic.offers)} publishers write {topic.name}"
         return warned(name, text, "stop all but one, or remap them")
     return passed(name, f"{topic.name}, {len(topic.stamps_ns)} messages")
+
+
+def _unfed(name: str, role: str, unfed: Unfed) -> Finding:
+    """The node waits for a topic: which one to give it, or what to start."""
+    text = f"the node listens to {unfed.topic}, which nobody publishes"
+    argument = f"{role}_topic"
+    if not unfed.instead:
+        kinds = " or ".join(ROLES[role].types)
+        return failed(
+            name,
+            f"{text}; nothing here carries {kinds}",
+            f"start {SOURCES[role]}, or name its topic at the node's start with {argument}:=...",
+        )
+    # The node looks for the compressed form of an image beside it, under the image's name.
+    instead = [topic.removesuffix("/compressed") for topic in unfed.instead]
+    more = f", or {' or '.join(instead[1:])}" if instead[1:] else ""
+    carry = "carries" if len(instead) == 1 else "carry"
+    return failed(
+        name,
+        f"{text}; {', '.join(unfed.instead)} {carry} that type",
+        f"start the node with {argument}:={instead[0]}{more}",
+    )
 
 
 def _option(role: str) -> str:
