@@ -130,6 +130,8 @@ class Observer(Node):
         if node is not None:
             space, _, name = node.name.rpartition("/")
             listened = dict(self.get_subscriber_names_and_types_by_node(name, space or "/"))
+            answers = self.get_publisher_names_and_types_by_node(name, space or "/")
+            outputs |= {topic for topic, _ in answers}
         graph = Graph(offered, listened, outputs)
         return {
             role: choose(graph, role, self._named.get(role), self.resolve_topic_name(role))

@@ -17,6 +17,7 @@ from tf2_ros import StaticTransformBroadcaster
 
 from mdps_ros.cli.main import main
 from mdps_ros.ros import topics
+from mdps_ros.runtime.checkup.choosing import OWN
 from mdps_ros.runtime.checkup.observation import ROLES
 
 Findings = dict[str, dict[str, str]]
@@ -145,6 +146,12 @@ def test_the_roles_are_the_inputs_of_the_topics_table() -> None:
             assert role.types[0] == table[name].type_name
             assert role.setting == table[name].setting
     assert ROLES["image"].types[1] == topics.COMPRESSED.type_name
+
+
+def test_every_answer_of_the_node_that_looks_like_an_input_is_known() -> None:
+    kinds = {kind for role, wanted in ROLES.items() if role != "tf_static" for kind in wanted.types}
+    alike = {topic.name for topic in topics.OUTPUTS if topic.type_name in kinds}
+    assert alike == set(OWN) - {"ground_truth"}
 
 
 def test_a_node_that_listens_elsewhere_is_told_to_be_started_with_the_right_topic(

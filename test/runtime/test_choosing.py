@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mdps_ros.runtime.checkup.choosing import Choice, Graph, choose
+from mdps_ros.runtime.checkup.choosing import OWN, Choice, Graph, choose
 from mdps_ros.runtime.checkup.observation import Unfed
 
 IMAGE, ODOMETRY = ["sensor_msgs/msg/Image"], ["nav_msgs/msg/Odometry"]
@@ -37,6 +37,16 @@ def test_without_a_node_the_usual_name_goes_before_the_only_one() -> None:
     several = choose(graph, "image", None, "/absent")
     assert several.topic is None
     assert "2 topics may be the image: /image, /other; choose" in several.problem
+
+
+def test_what_the_node_answers_is_no_camera() -> None:
+    offered = {"/overlay": IMAGE, "/hypothesis_map": IMAGE, "/front": IMAGE, "/odometry": ODOMETRY}
+    own = {"/" + name for name in OWN}
+    graph = Graph(offered, {"/rect": IMAGE}, own)
+    assert choose(graph, "image", None, "/image").unfed == Unfed("/rect", ("/front",))
+    alone = graph._replace(listened={})
+    assert choose(alone, "image", None, "/image") == Choice("/front")
+    assert choose(alone, "odom", None, "/odom") == Choice(None)
 
 
 def test_the_node_does_without_fixes() -> None:

@@ -9,8 +9,8 @@ from mdps_ros.runtime.checkup.observation import ROLES, Unfed
 
 NEEDED = ("odom", "twist", "image", "camera_info")
 """Inputs without which the node misses something; it does without fixes."""
-OWN = ("odometry", "ground_truth")
-"""Topics of our node and our bags that have the type of an input."""
+OWN = ("odometry", "overlay", "hypothesis_map", "ground_truth")
+"""Topics of our node (mdps_ros/ros/topics.py) and our bags that have the type of an input."""
 
 
 class Graph(NamedTuple):
