@@ -21,6 +21,7 @@ from mdps_ros.runtime.inputs.image_inputs import Inputs
 
 ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
 IMAGE_TYPE = "sensor_msgs/msg/Image"
+CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 IMAGE_TOPICS = (bag_writer.COLOUR_TOPIC, bag_writer.DEPTH_TOPIC)
 TRUTH_TYPES = (ODOMETRY_TYPE, "geometry_msgs/msg/PoseStamped")
 
@@ -46,7 +47,7 @@ def choose_topics(bag: Bag, odometry: str | None = None, image: str | None = Non
         image: name of the image, depth or colour, None to find it.
 
     Raises:
-        BagError: a named topic is missing, or there is none or no unique one to find.
+        BagError: a topic is missing or of another type, or there is no unique one to find.
     """
     truth = bag_writer.TRUTH_TOPIC if bag_writer.TRUTH_TOPIC in bag.topics else None
     found = odometry or _only(bag, ODOMETRY_TYPE, (bag_writer.ODOMETRY_TOPIC,), {truth})
@@ -54,9 +55,20 @@ def choose_topics(bag: Bag, odometry: str | None = None, image: str | None = Non
         raise BagError(f"{bag.path} has no {ODOMETRY_TYPE}, only {_listed(bag)}")
     image = image or _only(bag, IMAGE_TYPE, IMAGE_TOPICS, set())
     info = None if image is None else f"{image.rpartition('/')[0]}/camera_info"
-    for name in (found, image, info):
-        if name is not None and name not in bag.topics:
+    wanted = (
+        (found, ODOMETRY_TYPE, "odometry"),
+        (image, IMAGE_TYPE, "an image"),
+        (info, CAMERA_INFO_TYPE, "the camera_info beside an image"),
+    )
+    for name, kind, what in wanted:
+        if name is None:
+            continue
+        if name not in bag.topics:
             raise BagError(f"{bag.path} has no topic {name}, only {_listed(bag)}")
+        if bag.topics[name] != kind:
+            here = ", ".join(sorted(n for n, its in bag.topics.items() if its == kind))
+            text = f"{name} is {bag.topics[name]}; {what} is {kind}, here: {here or 'none'}"
+            raise BagError(text)
     return DriveTopics(found, image, info, truth)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from mdps_ros.cli.bag_drive import IMAGE_TYPE, BagDrive, DriveTopics, choose_topics
+from mdps_ros.cli.bag_drive import IMAGE_TYPE, ODOMETRY_TYPE, BagDrive, DriveTopics, choose_topics
 from mdps_ros.data.bag import Bag, open_bag
 from mdps_ros.data.bag_writer import ANCHOR_TOPIC, STATIC_TF_TOPIC
 from mdps_ros.data.errors import BagError
@@ -83,7 +83,9 @@ def _choose(
         found = choose_topics(dataclasses.replace(bag, topics=without), odometry)
     except BagError as error:
         problems.append(str(error))
-    stand_in = {} if found.odometry else {ABSENT: ""}  # so that images are found all the same
+    stand_in = (
+        {} if found.odometry else {ABSENT: ODOMETRY_TYPE}
+    )  # so that images are found all the same
     known = dataclasses.replace(bag, topics=bag.topics | stand_in)
     try:
         found = choose_topics(known, found.odometry or ABSENT, image)

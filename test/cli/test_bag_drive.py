@@ -67,6 +67,22 @@ def test_ambiguous_and_missing_topics_are_refused_with_the_remedy(tmp_path):
         choose_topics(bag_with(lonely, tmp_path))
 
 
+def test_a_topic_of_another_type_is_refused_with_the_ones_that_fit(tmp_path):
+    names = {"/tf_static": "tf2_msgs/msg/TFMessage", "/odom": ODOMETRY, "/front/image": IMAGE}
+    names["/front/camera_info"] = INFO
+    bag = bag_with(names, tmp_path)
+    wrong = "^/tf_static is tf2_msgs/msg/TFMessage; odometry is nav_msgs/msg/Odometry, here: /odom$"
+    with pytest.raises(BagError, match=wrong):
+        choose_topics(bag, odometry="/tf_static")
+    with pytest.raises(
+        BagError, match=r"^/odom is nav.*; an image is sensor.*, here: /front/image$"
+    ):
+        choose_topics(bag, image="/odom")
+    odd = bag_with(names | {"/front/camera_info": IMAGE}, tmp_path)
+    with pytest.raises(BagError, match=r"camera_info beside an image is .*CameraInfo, here: none$"):
+        choose_topics(odd, image="/front/image")
+
+
 def track(count=5):
     stamps = 1_000_000_000 + 100_000_000 * np.arange(count)
     poses = np.stack([np.arange(count), np.zeros(count), np.zeros(count)], axis=1).astype(float)
