@@ -5,7 +5,8 @@ ros2 launch mdps_ros localization.launch.py map:=city.osm.pbf profile:=autoware
 ros2 launch mdps_ros localization.launch.py --show-args
 """
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -115,6 +116,21 @@ def localization_node(context: LaunchContext) -> list[Node]:
     return [node]
 
 
+def rviz(context: LaunchContext) -> list[Node | LogInfo]:
+    """RViz; a line in its place where it is not installed."""
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        return [LogInfo(msg="warning: no package rviz2 here, so RViz is not started; install it")]
+    node = Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=["-d", PathJoinSubstitution([*CONFIG, "mdps.rviz"])],
+    )
+    return [node]
+
+
 def generate_launch_description() -> LaunchDescription:
     """Arguments, node, and RViz on request."""
     arguments = [
@@ -126,11 +142,5 @@ def generate_launch_description() -> LaunchDescription:
         )
         for name, (default, description) in ARGUMENTS.items()
     ]
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        namespace=LaunchConfiguration("namespace"),
-        arguments=["-d", PathJoinSubstitution([*CONFIG, "mdps.rviz"])],
-        condition=IfCondition(LaunchConfiguration("rviz")),
-    )
-    return LaunchDescription([*arguments, OpaqueFunction(function=localization_node), rviz])
+    shown = OpaqueFunction(function=rviz, condition=IfCondition(LaunchConfiguration("rviz")))
+    return LaunchDescription([*arguments, OpaqueFunction(function=localization_node), shown])

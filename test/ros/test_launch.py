@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+from ament_index_python.packages import get_packages_with_prefixes
 from geometry_msgs.msg import PoseWithCovarianceStamped, TwistWithCovarianceStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -55,6 +57,15 @@ def test_values_go_over_the_parameter_file(start: Any, town: Path, tmp_path: Pat
     arguments = ("mdps_ros", "localization.launch.py", f"params_file:={file}")
     start("launch", *arguments).wait_for("nowhere.osm: no such map file")
     start("launch", *arguments, f"map:={town}").wait_for(ACTIVE)
+
+
+@pytest.mark.skipif("rviz2" in get_packages_with_prefixes(), reason="RViz is installed here")
+def test_without_rviz_the_rest_is_started_all_the_same(start: Any, town: Path) -> None:
+    launch = start("launch", "mdps_ros", "localization.launch.py", f"map:={town}", "rviz:=true")
+    text = launch.wait_for(ACTIVE)
+    assert "no package rviz2 here, so RViz is not started" in text
+    assert "Traceback" not in text
+    assert launch.end() == 0, launch.text
 
 
 def test_a_profile_that_is_none_is_refused(start: Any) -> None:
