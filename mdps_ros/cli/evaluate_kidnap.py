@@ -14,7 +14,7 @@ from mdps_ros.cli.options import (
     read_settings,
 )
 
-COLUMNS = ("name", "drives", "missed", "alarm_after_m", "found", "found_after_m", "wrong_again_m")
+COLUMNS = ("name", "drives", "noticed", "alarm_after_m", "found", "found_after_m", "wrong_again_m")
 
 
 def kidnap(
@@ -31,8 +31,8 @@ def kidnap(
 ) -> None:
     """Carry a vehicle with a colour camera to another street of Helsinki amid its drive.
 
-    Tells how soon it is missed and found again, and how often one that is tracked is called lost.
-    Writes, beside the JSON file, a page (.md) and a picture (.png).
+    Tells how soon that is noticed and the vehicle found again, and how often one that is tracked
+    is called lost. Writes, beside the JSON file, a page (.md) and a picture (.png).
 
     Examples:
         mdps evaluate kidnap --json out.json

@@ -17,7 +17,7 @@ COLUMNS = (
     "tracked_before",
     "false_alarms",
     "tracked_before_km",
-    "missed",
+    "noticed",
     "alarm_after_m",
     "alarm_after_m_p90",
     "found",
@@ -37,12 +37,13 @@ _INTRODUCTION = """# Carried off and found again
 vehicle is carried to another street, {near:.0f} to {far:.0f} m away, and drives on for 500 m;
 odometry and images go on as if nothing had been. A frame claims a pose while the state is TRACKING.
 
-`missed` drives raised an alarm (LOST), after `alarm_after_m` of travel (median, and the ninth
-decile); till then the old place is claimed, at most for `blind_m`. `found`: a right claim (within
-5 m) that stays right for 100 m, after `found_after_m` of travel since the vehicle was carried off;
-`median_error_m` from there on (median of drives). `wrong_again_m` is the longest wrong claim after
-the alarm, in `wrong_again_drives` drives. `false_alarms` fell while the vehicle was where it was
-claimed to be, in `tracked_before_km` of such travel.
+`noticed`: drives that raised an alarm (LOST), after `alarm_after_m` of travel (median, and the
+ninth decile); till then the old place is claimed, at most for `blind_m`. `found`: a right claim
+(within 5 m) that stays right for 100 m, after `found_after_m` of travel since the vehicle was
+carried off; `median_error_m` from there on (median of drives). `wrong_again_m` is the longest wrong
+claim after the alarm, in `wrong_again_drives` drives. `false_alarms` called a right
+claim wrong before the vehicle was carried off, in `tracked_before_km` of travel. Only drives
+`tracked_before` count.
 
 Made by
 
@@ -67,7 +68,7 @@ def _total(name: str, rows: Sequence[Row]) -> Row:
         "tracked_before": len(tracked),
         "false_alarms": int(sum(_numbers(rows, "false_alarms"))),
         "tracked_before_km": sum(_numbers(rows, "tracked_before_m")) / 1e3,
-        "missed": len(alarms),
+        "noticed": len(alarms),
         "alarm_after_m": _median(alarms),
         "alarm_after_m_p90": _ninth_decile(alarms),
         "found": len(found),
@@ -106,19 +107,22 @@ def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:
         command=command,
     )
     text += markdown_table(totals(rows), COLUMNS)
-    text += f"\n![Missed and found over distance]({picture.name})\n"
+    text += f"\n![Noticed and found over distance]({picture.name})\n"
     json_file.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
 def draw_shares(path: Path, rows: Sequence[Row]) -> None:
-    """Draw the shares of drives that were missed, and found, over the travel since."""
+    """Draw the shares of drives with an alarm, and with the vehicle found, over the travel."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.0, 4.2), layout="constrained")
     axes = figure.subplots()
     for number, name in enumerate(dict.fromkeys(str(row["name"]) for row in rows)):
         tracked = [row for row in rows if row["name"] == name and row["tracked_before"]]
-        for key, style, what in (("alarm_after_m", ":", "missed"), ("found_after_m", "-", "found")):
+        for key, style, what in (
+            ("alarm_after_m", ":", "noticed"),
+            ("found_after_m", "-", "found"),
+        ):
             at = np.array(_numbers(tracked, key))
             share = [(at <= distance).sum() / max(len(tracked), 1) for distance in AXIS_M]
             axes.plot(AXIS_M, share, style, color=f"C{number}", label=f"{what}, {name}")

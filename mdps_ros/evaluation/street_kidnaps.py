@@ -1,4 +1,4 @@
-"""A vehicle that is carried off amid a drive, and notices nothing: how soon it is missed and found.
+"""A vehicle is carried off amid a drive: how soon that is noticed, and the vehicle found again.
 
 Two drives of `street_drives` become one: the first is cut while the vehicle is tracked, the next
 moment the camera is on the second one's streets, and the odometry goes on as if nothing had been.
@@ -13,7 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from mdps_ros.evaluation.metrics import Floats, converged_after_m, errors, longest_wrong_claim_m
+from mdps_ros.evaluation.metrics import (
+    CLAIM_RADIUS_M,
+    Floats,
+    converged_after_m,
+    errors,
+    longest_wrong_claim_m,
+)
 from mdps_ros.evaluation.results import Row
 from mdps_ros.evaluation.run import Trace, Track, answers, collect_trace
 from mdps_ros.evaluation.street_drives import RecordedDrive, recorded_drive, told_map
@@ -103,8 +109,8 @@ def outcome(trace: Trace, carried_ns: int) -> dict[str, float | int | None]:
 
     Returns:
         `tracked_before`: 1 when the vehicle was rightly tracked when it was carried off.
-        `false_alarms` before that, over `tracked_before_m` of travel in TRACKING.
-        `alarm_after_m`: travel from there to the first LOST; None: never missed.
+        `false_alarms` before that, of a right claim, over `tracked_before_m` of travel in TRACKING.
+        `alarm_after_m`: travel from there to the first LOST; None: never noticed.
         `found_after_m`: travel to the first right claim that stays so for 100 m; None: never.
         `blind_m`: longest wrong claim up to the alarm. `wrong_again_m`: the longest after it.
         `median_error_m`: from the right claim on.
@@ -114,6 +120,7 @@ def outcome(trace: Trace, carried_ns: int) -> dict[str, float | int | None]:
     error = errors(trace.estimate, trace.truth).position_m
     steps = np.diff(trace.travelled, prepend=trace.travelled[:1])
     lost = trace.states == State.LOST.value
+    right = (claimed > 0) & (error <= CLAIM_RADIUS_M)
     if not after.any():
         raise ValueError("the run ended before the vehicle was carried off")
     cut = int(np.argmax(after))
@@ -127,8 +134,8 @@ def outcome(trace: Trace, carried_ns: int) -> dict[str, float | int | None]:
     found = converged_after_m(travelled, error[cut:], claimed[cut:])
     late = travelled >= (np.inf if found is None else found)
     return {
-        "tracked_before": int(cut > 0 and claimed[cut - 1] > 0 and error[cut - 1] <= 5.0),
-        "false_alarms": int(lost[:cut].sum()),
+        "tracked_before": int(cut > 0 and right[cut - 1]),
+        "false_alarms": int((lost[1:cut] & right[: cut - 1]).sum()),
         "tracked_before_m": float(steps[:cut][claimed[:cut] > 0].sum()),
         "alarm_after_m": None if alarm is None else float(travelled[alarm]),
         "found_after_m": found,

@@ -87,7 +87,7 @@ def run(states: list[State], error: list[float]) -> Trace:
 
 
 def test_an_outcome_tells_the_alarm_the_way_back_and_every_wrong_claim() -> None:
-    states = [State.GLOBAL, State.LOST] + [State.TRACKING] * 6  # carried off at frame 5
+    states = [State.TRACKING, State.LOST] + [State.TRACKING] * 6  # carried off at frame 5
     states += [State.LOST] + [State.RECOVERING] * 3 + [State.TRACKING] * 14
     error = [0.5] * 5 + [200.0] * 7 + [50.0] * 2 + [1.0] * 12
     told = outcome(run(states, error), 5 * SECOND)
@@ -103,7 +103,13 @@ def test_an_outcome_tells_the_alarm_the_way_back_and_every_wrong_claim() -> None
     }
 
 
-def test_a_vehicle_that_is_never_missed_nor_found_has_neither() -> None:
+def test_an_alarm_of_a_wrong_claim_is_none_that_was_false() -> None:
+    states = [State.TRACKING, State.LOST] + [State.TRACKING] * 28
+    assert outcome(run(states, [90.0, 0.0] + [0.5] * 28), 5 * SECOND)["false_alarms"] == 0
+    assert outcome(run(states, [4.0, 0.0] + [0.5] * 28), 5 * SECOND)["false_alarms"] == 1
+
+
+def test_a_vehicle_that_is_never_noticed_nor_found_has_neither() -> None:
     told = outcome(run([State.TRACKING] * 30, [0.0] * 5 + [80.0] * 25), 5 * SECOND)
     assert told["alarm_after_m"] is None
     assert told["found_after_m"] is None
@@ -123,7 +129,7 @@ def test_a_page_counts_only_vehicles_that_were_tracked_before(tmp_path) -> None:
         for seed, told in enumerate((good, unknown))
     ]
     total = kidnap_report.totals(rows)[0]
-    assert (total["drives"], total["tracked_before"], total["missed"], total["found"]) == (
+    assert (total["drives"], total["tracked_before"], total["noticed"], total["found"]) == (
         2,
         1,
         1,
