@@ -9,9 +9,9 @@ only ones of their types.
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,23 +19,22 @@ from typing import Any
 import rclpy
 import tf2_ros
 from geometry_msgs.msg import TwistWithCovarianceStamped
-from lifecycle_msgs.srv import GetState
 from nav_msgs.msg import Odometry
-from rcl_interfaces.srv import GetParameters
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from rclpy.utilities import remove_ros_args
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix
 from tf2_msgs.msg import TFMessage
 
+from mdps_ros.ros.observe_node import find_node, until
 from mdps_ros.runtime.checkup.choosing import OWN, Choice, Graph, choose
 from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer, Unfed
 from mdps_ros.runtime.checkup.observing import Collector
 from mdps_ros.runtime.inputs import messages
-from mdps_ros.settings import Settings, describe, with_values
+from mdps_ros.settings import Settings, with_values
 
 CLASSES = {
     f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind
@@ -44,15 +43,12 @@ CLASSES = {
         TFMessage,
     )
 }  # fmt: skip
-STATUS = "mdps_ros/msg/LocalizerStatus"
 DISCOVERY_S = 10.0
 """Time that an odometry gets to be found."""
 REST_S = 2.0
 """Time that the rest of the graph then gets."""
 AGAIN_S = 3.0
 """Time that a publisher gets to be found whose topic the node already listens to."""
-ANSWER_S = 5.0
-"""Time that a service of the node gets to answer."""
 DEPTH = 2000
 
 
@@ -73,6 +69,7 @@ class Observer(Node):
         self._listener = tf2_ros.TransformListener(self._buffer, self)
         self._topics: dict[str, str] = {}
         self._unfed: dict[str, Unfed] = {}
+        self._clock_ahead_ns: list[int] = []
         self.problems: list[str] = []
 
     def sees_odometry(self) -> bool:
@@ -82,41 +79,6 @@ class Observer(Node):
             wanted & set(kinds) and self.count_publishers(name)
             for name, kinds in self.get_topic_names_and_types()
         )
-
-    def find_node(self) -> NodeSeen | None:
-        """The node that publishes a LocalizerStatus, with its state and parameters."""
-        for name, kinds in self.get_topic_names_and_types():
-            if STATUS not in kinds:
-                continue
-            for info in self.get_publishers_info_by_topic(name):
-                full = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-                return NodeSeen(full, self._state_of(full), self._parameters_of(full))
-        return None
-
-    def _state_of(self, node: str) -> str:
-        answer = self._call(GetState, f"{node}/get_state", GetState.Request())
-        return "" if answer is None else str(answer.current_state.label)
-
-    def _parameters_of(self, node: str) -> dict[str, Any]:
-        names = [name for name, _, _ in describe(Settings())]
-        request = GetParameters.Request(names=names)
-        answer = self._call(GetParameters, f"{node}/get_parameters", request)
-        if answer is None:
-            return {}
-        values = (parameter_value_to_python(value) for value in answer.values)
-        return {n: v for n, v in zip(names, values, strict=False) if v is not None}
-
-    def _call(self, kind: Any, name: str, request: Any) -> Any:
-        """The answer of a service; None when none comes in time."""
-        client = self.create_client(kind, name)
-        try:
-            if not client.wait_for_service(ANSWER_S):
-                return None
-            future = client.call_async(request)
-            until(future.done, ANSWER_S)
-            return future.result() if future.done() else None
-        finally:
-            self.destroy_client(client)
 
     def choices(self, node: NodeSeen | None) -> dict[str, Choice]:
         """The topic of every role, as the graph is now."""
@@ -142,6 +104,7 @@ class Observer(Node):
     def find_topics(self, node: NodeSeen | None) -> None:
         """Choose a topic for every role, and listen to it."""
         until(lambda: all(c.unfed is None for c in self.choices(node).values()), AGAIN_S)
+        self._hear_clock()
         choices = self.choices(node) | {"tf_static": Choice("/tf_static")}
         self.problems += [choice.problem for choice in choices.values() if choice.problem]
         self._unfed = {role: choice.unfed for role, choice in choices.items() if choice.unfed}
@@ -150,6 +113,17 @@ class Observer(Node):
             if choice.topic is not None and self.count_publishers(choice.topic):
                 self._topics[role] = choice.topic
                 self._listen(role, choice.topic, kinds[choice.topic])
+
+    def _hear_clock(self) -> None:
+        """Compare /clock, where somebody publishes it, with ours."""
+
+        def take(msg: Clock) -> None:
+            ahead = Time.from_msg(msg.clock).nanoseconds - self.get_clock().now().nanoseconds
+            with self._lock:
+                self._clock_ahead_ns.append(ahead)
+
+        quality = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.create_subscription(Clock, "/clock", take, quality)
 
     def _listen(self, role: str, name: str, kinds: list[str]) -> None:
         """Subscribe in the way that the publishers offer, if the type is one of ours."""
@@ -201,6 +175,7 @@ class Observer(Node):
                 },
                 problems=tuple(self.problems),
                 unfed=self._unfed,
+                clock_ahead_s=median_s(self._clock_ahead_ns),
                 node=node,
                 camera=seen.camera,
                 image=seen.image,
@@ -221,18 +196,16 @@ class Observer(Node):
         return None if matrix is None else tuple(matrix.ravel().tolist())
 
 
-def until(ready: Callable[[], Any], seconds: float) -> None:
-    """Wait until something holds, or so long."""
-    end = time.monotonic() + seconds
-    while not ready() and time.monotonic() < end and rclpy.ok():
-        time.sleep(0.05)
+def median_s(times_ns: list[int]) -> float | None:
+    """Median of times, s; None of none."""
+    return statistics.median(times_ns) * 1e-9 if times_ns else None
 
 
 def observe(observer: Observer, seconds: float, base: str) -> Observation:
     """Find node and topics, then listen for some time."""
     until(observer.sees_odometry, DISCOVERY_S)
     until(lambda: False, REST_S)
-    node = observer.find_node()
+    node = find_node(observer)
     parameters = {} if node is None else dict(node.parameters)
     settings = with_values(Settings(), parameters)
     observer.find_topics(node)

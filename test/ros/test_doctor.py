@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
+from rclpy.duration import Duration
+from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from tf2_ros import StaticTransformBroadcaster
 
 from mdps_ros.cli.main import main
-from mdps_ros.ros import topics
+from mdps_ros.ros import observe_node, topics
 from mdps_ros.runtime.checkup.choosing import OWN
 from mdps_ros.runtime.checkup.observation import ROLES
 
@@ -146,6 +149,47 @@ def test_the_roles_are_the_inputs_of_the_topics_table() -> None:
             assert role.types[0] == table[name].type_name
             assert role.setting == table[name].setting
     assert ROLES["image"].types[1] == topics.COMPRESSED.type_name
+
+
+def test_a_node_that_shows_its_name_late_is_waited_for(
+    partner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = partner.node.create_publisher(topics.STATUS.type, "status", 1)
+    observer = Node("looking")
+    try:
+        real, looks = observer.get_publishers_info_by_topic, []
+
+        def late(name: str) -> Any:
+            looks.append(name)
+            infos = real(name)
+            for info in infos if len(looks) < 5 else ():
+                info.node_name = observe_node.UNKNOWN
+            return infos
+
+        monkeypatch.setattr(observer, "get_publishers_info_by_topic", late)
+        monkeypatch.setattr(observe_node, "_call", lambda *_: None)
+        found = observe_node.find_node(observer)
+        assert found is not None
+        assert found.name == "/partner"
+        assert len(looks) >= 5
+    finally:
+        observer.destroy_node()
+        partner.node.destroy_publisher(publisher)
+
+
+def test_stamps_are_held_against_a_published_clock(
+    vehicle: Vehicle, partner: Any, tmp_path: Path
+) -> None:
+    publisher = partner.node.create_publisher(Clock, "/clock", 10)
+    ahead = Duration(seconds=-3600.0)
+
+    def tick() -> None:
+        publisher.publish(Clock(clock=(partner.node.get_clock().now() + ahead).to_msg()))
+
+    partner.node.create_timer(0.05, tick)
+    _, found = findings(tmp_path, "--seconds", "1")
+    assert found["odom stamps"]["severity"] == "warn"
+    assert "stamped 60 minutes after /clock" in found["odom stamps"]["text"]
 
 
 def test_every_answer_of_the_node_that_looks_like_an_input_is_known() -> None:

@@ -127,6 +127,18 @@ def unfed(role, *instead):
     return but(topics=others, unfed={role: Unfed(f"/elsewhere/{role}", instead)})
 
 
+def played(back_s, **changes):
+    """The good set-up with stamps that lie so far before now."""
+    moved = {
+        role: dataclasses.replace(
+            seen, arrivals_ns=tuple(at + round(back_s * 1e9) for at in seen.arrivals_ns)
+        )
+        for role, seen in TOPICS.items()
+    }
+    return but(topics=moved, **changes)
+
+
+DAY = 86400.0
 UP = MOUNT @ np.diag([-1.0, -1.0, 1.0, 1.0])  # the same direction, upside down
 LATER = tuple(at - 2_000_000_000 for at in stamps(10.0))
 
@@ -155,6 +167,8 @@ BROKEN = [
     ("odom stamps", "warn", GOOD, {"runtime.max_odometry_gap": 0.015}, "lost messages"),
     ("image stamps", "warn", GOOD, {"runtime.camera_timeout": 0.06}, "lost messages"),
     ("image stamps", "warn", with_topic("image", stamps_ns=LATER), {}, "use_sim_time"),
+    ("odom stamps", "warn", but(clock_ahead_s=-40.0), {}, "use_sim_time"),
+    ("odom stamps", "warn", played(-2 * DAY), {}, "synchronise the clocks"),
     ("synchrony", "warn", with_topic("image", stamps_ns=LATER), {}, "one clock, at the exposure"),
     (
         "synchrony",
@@ -230,6 +244,30 @@ def test_odometry_alone_is_enough_where_no_camera_is_wanted() -> None:
     seen = dataclasses.replace(without("image", "camera_info"), camera=None, image=None)
     values = {"camera.enabled": False, "depth.enabled": False}
     assert {finding.verdict for finding in judged(seen, values)} == {"pass"}
+
+
+def test_a_bag_that_plays_without_a_clock_is_dated_and_passes() -> None:
+    found = {finding.check: finding for finding in judged(played(900 * DAY))}
+    assert found["odom stamps"].verdict == "pass"
+    assert "stamped 2023-11-14, so a bag seems to be playing" in found["odom stamps"].text
+
+
+def test_stamps_are_compared_with_the_clock_that_is_published() -> None:
+    found = judged(played(900 * DAY, clock_ahead_s=-900 * DAY))
+    assert {finding.verdict for finding in found} == {"pass"}
+    assert not any("bag seems" in finding.text for finding in found)
+
+
+def test_a_wrong_clock_is_told_in_a_unit_that_fits() -> None:
+    said = {back: judged(played(back)) for back in (3.0, 600.0, 4 * 3600.0, -9 * DAY)}
+    texts = {
+        back: next(f.text for f in found if f.check == "odom stamps")
+        for back, found in said.items()
+    }
+    assert texts[3.0] == "/odom is stamped 3.0 s before now"
+    assert texts[600.0] == "/odom is stamped 10 minutes before now"
+    assert texts[4 * 3600.0] == "/odom is stamped 4 hours before now"
+    assert texts[-9 * DAY] == "/odom is stamped 9 days after now, 2023-11-14"
 
 
 def test_a_bag_is_not_asked_for_node_and_transport() -> None:

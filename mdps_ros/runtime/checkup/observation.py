@@ -165,6 +165,7 @@ class Observation:
         topics: by role; a role that no topic plays is absent.
         problems: topics that could not be told apart or found, in words with the remedy.
         unfed: by role, inputs of our node that nobody publishes.
+        clock_ahead_s: /clock minus the machine's clock; None where nobody publishes /clock.
         node: our node; None where none runs, and in a bag.
         camera: None without camera_info.
         image: None without images.
@@ -184,6 +185,7 @@ class Observation:
     topics: Mapping[str, TopicSeen] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     unfed: Mapping[str, Unfed] = field(default_factory=dict)
+    clock_ahead_s: float | None = None
     node: NodeSeen | None = None
     camera: CameraSeen | None = None
     image: ImageSeen | None = None

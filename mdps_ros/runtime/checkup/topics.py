@@ -17,6 +17,8 @@ SKEW_S = 0.3
 """Latencies of camera and odometry may differ by so much without being an error."""
 CLOCK_S = 1.0
 """A live stamp this far from now is of another clock."""
+DAY_S = 86400.0
+"""Stamps that lie further back are of another time, not of another clock."""
 MATCHED_SHARE = 0.9
 """Share of the images that must lie in the odometry's time."""
 FASTEST_MPS = 80.0
@@ -182,11 +184,11 @@ def check_stamps(seen: Observation, settings: Settings) -> list[Finding]:
     for role, gap_s in longest.items():
         topic = seen.topics.get(role)
         if topic is not None and topic.stamps_ns:
-            found.append(_stamps(role, topic, gap_s, live=seen.live))
+            found.append(_stamps(role, topic, gap_s, seen))
     return found
 
 
-def _stamps(role: str, topic: TopicSeen, gap_s: float, *, live: bool) -> Finding:
+def _stamps(role: str, topic: TopicSeen, gap_s: float, seen: Observation) -> Finding:
     name = f"{role} stamps"
     stamps = np.asarray(topic.stamps_ns, dtype=np.int64)
     if (stamps == 0).any():
@@ -196,15 +198,35 @@ def _stamps(role: str, topic: TopicSeen, gap_s: float, *, live: bool) -> Finding
     if back:
         text = f"stamps of {topic.name} go back {back} times, by up to {-steps.min():.3f} s"
         return warned(name, text, "let one publisher stamp it by one clock; late ones are dropped")
-    late = float(np.median(np.asarray(topic.arrivals_ns) - stamps)) * 1e-9
-    if live and abs(late) > CLOCK_S:
-        text = f"{topic.name} is stamped {late:.1f} s before now"
+    late_s = (np.asarray(topic.arrivals_ns) - stamps) * 1e-9 + (seen.clock_ahead_s or 0.0)
+    from_bag = seen.live and seen.clock_ahead_s is None and bool((late_s > DAY_S).all())
+    late, since = float(np.median(late_s)), ""
+    if from_bag:  # nothing is wrong: the node goes by the stamps, whatever their date
+        since = f"stamped {_date(int(stamps[-1]))}, so a bag seems to be playing; "
+    elif seen.live and abs(late) > CLOCK_S:
+        side = "before" if late > 0.0 else "after"
+        now = "now" if seen.clock_ahead_s is None else "/clock"
+        text = f"{topic.name} is stamped {_span(abs(late))} {side} {now}"
+        if abs(late) > DAY_S:
+            text += f", {_date(int(stamps[-1]))}"
         return warned(name, text, "synchronise the clocks, or set use_sim_time where a bag plays")
     gap = float(steps.max()) if len(steps) else 0.0
     if gap > gap_s:
         text = f"the longest gap of {topic.name} is {gap:.2f} s, more than {gap_s:g} s"
         return warned(name, text, "look for lost messages")
-    return passed(name, f"rising, longest gap {gap:.2f} s")
+    return passed(name, f"{since}rising, longest gap {gap:.2f} s")
+
+
+def _date(stamp_ns: int) -> str:
+    return str(np.datetime64(stamp_ns, "ns").astype("datetime64[D]"))
+
+
+def _span(seconds: float) -> str:
+    """A length of time in words, in a unit that fits it."""
+    for unit, length_s in (("days", DAY_S), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2.0 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def check_synchrony(seen: Observation, settings: Settings) -> list[Finding]:
