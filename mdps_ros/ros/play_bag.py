@@ -5,7 +5,9 @@
 Waits until the node takes messages, keeps the time between messages (divided by the rate) and
 at the end waits until the node has answered the last image. With --lossless it never runs ahead
 of the node by more than a few images, so that nothing is dropped however slow the node is.
-Messages pass through as the bytes that the bag holds. Exit code 1: the node did not answer.
+Messages pass through as the bytes that the bag holds, and go out as odom, image, camera_info and
+/tf_static whatever the bag calls them; -r image:=/other, after --ros-args, renames one. Exit code
+1: the node did not answer.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ from mdps_ros.runtime.watching.record import LiveRecord, Row
 
 AHEAD_MAX = 4
 """Images that a lossless player sends before it waits for the node."""
+UNHEARD_S = 5.0
+"""Play so long before saying that nobody listens."""
 ANSWERS_MAX = 1000
 """Answers that may wait to be recorded."""
 
@@ -97,6 +101,14 @@ class Player(Node):
         qos = dataclasses.replace(topic, depth=ANSWERS_MAX, latched=latched).qos()
         self.create_subscription(topic.type, topic.name, take, qos)
 
+    def unheard(self) -> list[str]:
+        """Full names of what is published as odometry or image, and nobody subscribes to."""
+        return [
+            self.resolve_topic_name(name)
+            for name in (topics.ODOMETRY.name, topics.IMAGE.name)
+            if name in self._out and not self._out[name].get_subscription_count()
+        ]
+
     def send(self, name: str, data: bytes) -> None:
         """Publish one serialized message."""
         self._out[name].publish(data)
@@ -121,6 +133,12 @@ class Player(Node):
             return matched and self._frames is not None
 
         if not self._wait(ready, silence_s):
+            unheard = " and ".join(self.unheard())
+            if unheard and self._frames is not None:
+                raise PlayError(
+                    f"a localization node runs, but nobody listens to {unheard}; see its topics "
+                    "by `mdps doctor`, start it with image_topic:= or odom_topic:="
+                )
             raise PlayError(
                 f"no active localization node in {silence_s:g} s; start one, `ros2 launch mdps_ros "
                 "localization.launch.py map:=...`, in this ROS_DOMAIN_ID"
@@ -153,18 +171,25 @@ class Player(Node):
         return True
 
 
+def say(text: str) -> None:
+    """A line for people."""
+    print(f"play_bag: {text}", file=sys.stderr, flush=True)
+
+
 def play(player: Player, drive: StoredDrive, options: argparse.Namespace, view: PlayView) -> None:
     """Play the whole bag; see the module's text.
 
     Raises:
         PlayError: the node is not there, fell silent, or gave no estimate.
     """
+    pairs = (f"{old} as {player.resolve_topic_name(new)}" for old, new in drive.given.items())
+    say(f"publishes {', '.join(pairs)}")
     player.wait_for_node(options.reliable or options.lossless, options.timeout)
     for name in (TF_STATIC.name, topics.CAMERA_INFO.name):  # needed before the first image
         for data in drive.first(name):
             player.send(name, data)
     time.sleep(0.5)
-    start = time.monotonic()
+    start, warned = time.monotonic(), False
     for name, stamp_ns, data in drive.messages():
         since_s = (stamp_ns - drive.start_ns) * 1e-9
         if options.rate > 0.0:
@@ -175,6 +200,9 @@ def play(player: Player, drive: StoredDrive, options: argparse.Namespace, view: 
             player.send_clock(stamp_ns)
         player.send(name, data)
         view.time(since_s)
+        if not warned and time.monotonic() - start > UNHEARD_S and player.unheard():
+            warned = True
+            say(f"warning: nobody listens to {' and '.join(player.unheard())} any more")
     if not player.images:
         player.wait_for_silence(options.settle)
     elif not player.wait_for_answers(0, options.settle) and options.lossless:
@@ -210,7 +238,7 @@ def main(args: list[str] | None = None) -> int:
         with PlayView(drive, options.progress, options.truth, options.record) as view:
             return _run(drive, options, view, argv)
     except (PlayError, ValueError, OSError) as error:
-        print(f"play_bag: {error}", file=sys.stderr)
+        say(str(error))
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0

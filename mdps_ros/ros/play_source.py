@@ -38,6 +38,7 @@ class StoredDrive:
 
     Attributes:
         names: the node's topics that the bag has.
+        given: topic of the bag -> topic of the node.
         start_ns: time of the first message.
         length_s: time from the first to the last message.
 
@@ -48,7 +49,8 @@ class StoredDrive:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._bag = open_bag(path)
-        self.names = {given for stored, given in NAMES.items() if stored in self._bag.topics}
+        self.given = {name: NAMES[name] for name in sorted(self._bag.topics) if name in NAMES}
+        self.names = set(self.given.values())
         if "odom" not in self.names:
             raise BagError(f"{path} has no /odom, only {', '.join(sorted(self._bag.topics))}")
         self.start_ns = self._bag.start_ns

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+from mdps_ros.ros import play_bag, topics
 
 ACTIVE = "active: waiting for odometry"
 
@@ -18,6 +21,41 @@ def test_without_a_node_the_player_says_what_to_start(start: Any, drive: Path) -
     player = start("mdps_ros.ros.play_bag", str(drive), "--timeout", "2")
     assert player.popen.wait(30) == 1
     assert "no active localization node in 2 s; start one" in player.text
+
+
+def test_the_player_says_what_it_publishes_as_what(start: Any, drive: Path) -> None:
+    player = start("mdps_ros.ros.play_bag", str(drive), "--timeout", "1")
+    player.wait_for("publishes .*/camera/depth/image_rect as /image, /odom as /odom")
+    assert "whatever the bag calls them" in " ".join((play_bag.__doc__ or "").split())
+
+
+def test_a_node_that_listens_elsewhere_is_named_by_what_it_misses(
+    start: Any, partner: Any, drive: Path
+) -> None:
+    partner.node.create_subscription(topics.ODOMETRY.type, "odom", print, topics.ODOMETRY.qos())
+    status = partner.node.create_publisher(topics.STATUS.type, "status", topics.STATUS.qos())
+    status.publish(topics.STATUS.type())
+    player = start("mdps_ros.ros.play_bag", str(drive), "--timeout", "5")
+    assert player.popen.wait(60) == 1
+    assert "a localization node runs, but nobody listens to /image; see" in player.text
+
+
+def test_nobody_that_listens_any_more_is_told_once(monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setattr(play_bag, "UNHEARD_S", 0.0)
+    quiet = SimpleNamespace(
+        images=1, answers=1, unheard=lambda: ["/image"], resolve_topic_name=lambda name: "/" + name,
+        wait_for_node=lambda *_: None, wait_for_answers=lambda *_: True, send=lambda *_: None,
+    )  # fmt: skip
+    drive = SimpleNamespace(
+        given={"/image": "image"}, start_ns=0, first=lambda _: [],
+        messages=lambda: iter([("image", 1, b""), ("image", 2, b""), ("odom", 3, b"")]),
+    )  # fmt: skip
+    view = SimpleNamespace(time=lambda _: None)
+    play_bag.play(quiet, drive, play_bag.parse(["bag", "--rate", "0"]), view)
+    assert capsys.readouterr().err.count("nobody listens to /image any more") == 1
+    quiet.unheard = list
+    play_bag.play(quiet, drive, play_bag.parse(["bag", "--rate", "0"]), view)
+    assert "nobody listens" not in capsys.readouterr().err
 
 
 def test_a_lossless_player_refuses_a_node_that_may_lose_images(
