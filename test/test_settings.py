@@ -118,23 +118,30 @@ def test_whole_numbers_are_taken_for_decimals_and_become_them() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "wanted"),
     [
-        ("runtime.seed", True, "int"),
-        ("runtime.seed", 1.0, "int"),
-        ("runtime.seed", "1", "int"),
-        ("road.lateral_sd", True, "float"),
-        ("road.lateral_sd", "2", "float"),
-        ("road.enabled", 1, "bool"),
-        ("road.enabled", "true", "bool"),
-        ("frames.map", 3, "str"),
-        ("frames.map", None, "str"),
-        ("runtime.seed", [1], "int"),
+        ("runtime.seed", True, "a whole number"),
+        ("runtime.seed", 1.0, "a whole number"),
+        ("runtime.seed", "1", "a whole number"),
+        ("road.lateral_sd", True, "a number"),
+        ("road.lateral_sd", "2", "a number"),
+        ("road.enabled", 1, "true or false"),
+        ("road.enabled", "true", "true or false"),
+        ("frames.map", 3, "text"),
+        ("frames.map", None, "text"),
+        ("runtime.seed", [1], "a whole number"),
     ],
 )
 def test_other_types_are_refused_and_the_right_one_named(
     name: str, value: object, wanted: str
 ) -> None:
-    with pytest.raises(SettingsError, match=f"write a {wanted}"):
+    with pytest.raises(SettingsError, match=f"write {wanted}$"):
         with_values(Settings(), {name: value})
+
+
+def test_a_wrong_type_is_named_in_words() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^runtime.seed = 'lots' is text; write a whole number$"
+    ):
+        with_values(Settings(), {"runtime.seed": "lots"})
 
 
 def test_only_the_named_values_change_and_the_given_settings_do_not() -> None:

@@ -83,7 +83,8 @@ def find_sequences(root: str | Path) -> dict[str, SequenceFiles]:
     )
     if not names:
         raise DataError(
-            f"no KITTI poses in {base / 'poses'}; name the folder that holds kitti/poses/*.txt"
+            f"no KITTI poses: {root} holds neither kitti/poses/*.txt nor poses/*.txt; "
+            "name the folder that does"
         )
     return {name: _files(base, name) for name in names}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,6 +70,12 @@ def _resolve(item: str | Path) -> list[Path]:
     if isinstance(item, str) and item in BUNDLED and not Path(item).exists():
         return [bundled_path(item)]
     path = Path(item)
+    if not path.exists():
+        near = difflib.get_close_matches(str(item).lower(), BUNDLED, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise MapError(
+            f"{path}: no such map file; {hint}check the path, or take a shipped map: {_names()}"
+        )
     if not path.is_dir():
         return [path]
     files = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES))

@@ -112,11 +112,12 @@ class Intake:
 
     def initial_pose(self, msg: Any) -> None:
         """Take a pose in any frame that TF ties to the map."""
-        self._offer(self.guess(msg))
+        self._offer(messages.initial_pose_event(msg, self._frames.map, self._placement))
 
     def guess(self, msg: Any) -> InitialPoseEvent | Note:
-        """A pose in any frame that TF ties to the map, or why it is none."""
-        return messages.initial_pose_event(msg, self._frames.map, self._placement)
+        """A request's pose in any frame that TF ties to the map, or why it is none."""
+        name = "the request's pose"
+        return messages.initial_pose_event(msg, self._frames.map, self._placement, name)
 
     def _extrinsics(self, frame: str) -> NDArray[np.float64] | None:
         return self._transform(self._frames.base, frame, Time())

@@ -54,6 +54,12 @@ def guarded(
     return transition
 
 
+WAITS = (
+    "the node waits: set the parameter that is wrong, then `ros2 lifecycle set {node} configure` "
+    "and `ros2 lifecycle set {node} activate`, or end it with Ctrl-C"
+)
+
+
 class LocalizationNode(LifecycleNode):
     """Odometry and depth images in; pose, hypotheses and map -> odom out.
 
@@ -94,6 +100,8 @@ class LocalizationNode(LifecycleNode):
         self._starter.cancel()
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
+        else:
+            self.get_logger().error(WAITS.format(node=self.get_fully_qualified_name()))
 
     def _judge_parameters(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
         pipeline = self._pipeline

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 Scalar = bool | int | float | str
 
+WORDS: Mapping[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    type(None): "nothing",
+    list: "a list",
+    dict: "a section",
+}
+"""Types of values in words; the first four are those of settings."""
+
 Tree = TypeVar("Tree", bound="DataclassInstance")
 
 
@@ -79,8 +90,8 @@ def _coerce(name: str, value: Any, default: Scalar) -> Scalar:
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not type(default):
-        wanted = type(default).__name__
-        raise SettingsError(f"{name} = {value!r} is a {type(value).__name__}; write a {wanted}")
+        given = WORDS.get(type(value), f"a {type(value).__name__}")
+        raise SettingsError(f"{name} = {value!r} is {given}; write {WORDS[type(default)]}")
     checked: Scalar = value
     return checked
 

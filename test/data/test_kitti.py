@@ -159,8 +159,10 @@ def test_depth_without_intrinsics_names_the_remedy(base):
 
 
 def test_files_that_are_missing_or_broken_are_named(tmp_path, base):
-    with pytest.raises(DataError, match="no KITTI poses"):
+    with pytest.raises(DataError, match="no KITTI poses") as caught:
         find_sequences(tmp_path)
+    assert f"{tmp_path} holds neither kitti/poses" in str(caught.value)
+    assert str(tmp_path / "poses") not in str(caught.value)
     write_kitti(base, "77")
     with pytest.raises(DataError, match="there are 77"):
         load_sequence(base, "78")

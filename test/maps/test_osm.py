@@ -190,3 +190,10 @@ def test_an_anchor_on_another_continent_is_refused(village, tmp_path):
 def test_no_source_is_refused():
     with pytest.raises(MapError, match="helsinki"):
         load_map([])
+
+
+def test_a_name_that_is_nearly_that_of_a_shipped_map_is_mended() -> None:
+    with pytest.raises(MapError, match=r"^helsinky: no such map file; did you mean helsinki\?"):
+        load_map("helsinky")
+    with pytest.raises(MapError, match=r"file; check the path, or .*: helsinki, suburb$"):
+        load_map("nowhere.osm.pbf")

@@ -57,6 +57,10 @@ def test_a_guess_is_answered_honestly_and_poses_can_be_held_back(
     answer = partner.call(AlignPose, f"{NAME}/align", ask)
     assert not answer.success
     assert "nothing was seen yet" in answer.message
+    nameless = AlignPose.Request(guess=guess(-100.0, -160.0))
+    nameless.guess.header.frame_id = ""
+    answer = partner.call(AlignPose, f"{NAME}/align", nameless)
+    assert answer.message.startswith("the request's pose is in frame ''")
     out = partner.speak(topics.ODOMETRY)
     statuses, poses = partner.hear(topics.STATUS), partner.hear(topics.POSE)
     wheel(out, 0, 60, 0.0)

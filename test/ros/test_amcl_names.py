@@ -111,7 +111,7 @@ def test_what_is_given_by_our_name_counts() -> None:
         ({"max_particles": 300}, "particles_min exceeds"),
         ({"save_pose_rate": 0.0}, "leave node.state_file empty"),
         ({"save_pose_rate": "often"}, "save_pose_rate = 'often'"),
-        ({"tf_broadcast": 1}, "write a bool"),
+        ({"tf_broadcast": 1}, "write true or false"),
         ({"random_seed": -1}, "every run has the same seed"),
     ],
 )

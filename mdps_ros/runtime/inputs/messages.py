@@ -70,7 +70,7 @@ def odometry_event(msg: Any) -> OdometryEvent | Note:
 
 
 def initial_pose_event(
-    msg: Any, map_frame: str, placement: Placement | None = None
+    msg: Any, map_frame: str, placement: Placement | None = None, name: str = "initialpose"
 ) -> InitialPoseEvent | Note:
     """A pose with covariance, as RViz's `2D Pose Estimate` publishes it.
 
@@ -81,8 +81,9 @@ def initial_pose_event(
         msg: geometry_msgs/PoseWithCovarianceStamped.
         map_frame: what needs no placement.
         placement: of other frames; None refuses them.
+        name: what the pose is called in a note.
     """
-    found = _pose_on_map("initialpose", msg, map_frame, placement)
+    found = _pose_on_map(name, msg, map_frame, placement)
     if isinstance(found, Note):
         return found
     pose, covariance = found
