@@ -93,6 +93,8 @@ def replay(
         results.write_json(json_file, results.document("replay", [row], seed, command=command))
     notes.print()
     print_run(f"Replay of {name}", row, files)
+    if settings.node.event_dir:
+        typer.echo(_events(notes, settings.node.event_dir))
 
 
 def run(drive: BagDrive, map: Map, settings: Settings, notes: NoteCounter) -> Trace:
@@ -121,6 +123,16 @@ def run(drive: BagDrive, map: Map, settings: Settings, notes: NoteCounter) -> Tr
     finally:
         looking.stop()
     return dataclasses.replace(trace, seconds=time.perf_counter() - start)
+
+
+def _events(notes: NoteCounter, folder: str) -> str:
+    """What was recorded of getting lost and of jumps, in one line."""
+    from mdps_ros.notes import Code, Severity
+
+    count = notes.count(Code.EVENT_RECORD, Severity.INFO)
+    if not count:
+        return "No events: nothing was recorded of getting lost or of a jump"
+    return f"Events: {count} recorded, the newest are kept in {folder}"
 
 
 def _bystanders(map: Map, settings: Settings, notes: NoteCounter) -> Bystanders:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from types import TracebackType
 
 from rich.console import Console
@@ -103,11 +104,17 @@ class NoteCounter:
 
     def __init__(self) -> None:
         self._seen: dict[Code, tuple[int, Note]] = {}
+        self._counts: Counter[tuple[Code, Severity]] = Counter()
 
     def add(self, note: Note) -> None:
         """Take one note."""
         count = self._seen.get(note.code, (0, note))[0]
         self._seen[note.code] = (count + 1, note)
+        self._counts[note.code, note.severity] += 1
+
+    def count(self, code: Code, severity: Severity) -> int:
+        """How many notes of a code were so severe."""
+        return self._counts[code, severity]
 
     def lines(self) -> list[str]:
         """One line per code that warns, with the text of its last note."""

@@ -1,6 +1,7 @@
 """Replay: a report from a bag, the same bytes for the same seed, other bytes for another."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -73,7 +74,19 @@ def test_bag_without_a_single_estimate_is_one_clear_error(tmp_path, capsys):
     assert "the run gave no estimate" in capsys.readouterr().err
 
 
-def test_a_replay_that_gets_lost_leaves_records(short_drive, tmp_path):
+def test_a_replay_without_events_says_so(short_drive, tmp_path, capsys):
+    events = tmp_path / "events"
+    words = ["replay", str(short_drive), *WORDS, "--out", str(tmp_path / "report")]
+    words += ["--set", "depth.enabled=false", "--set", "camera.enabled=false"]
+    words += ["--set", "filter.particles_max=1000"]
+    assert main(words) == 0
+    assert "No events" not in capsys.readouterr().out  # nobody asked
+    assert main([*words, "--set", f"node.event_dir={events}"]) == 0
+    assert "No events: nothing was recorded" in capsys.readouterr().out
+    assert not events.exists()
+
+
+def test_a_replay_that_gets_lost_leaves_records(short_drive, tmp_path, capsys):
     # so strict that no drive fits its roads for long
     events = tmp_path / "events"
     words = ["replay", str(short_drive), *WORDS, "--out", str(tmp_path / "report")]
@@ -81,7 +94,10 @@ def test_a_replay_that_gets_lost_leaves_records(short_drive, tmp_path):
         words += ["--set", name]
     words += ["--set", "filter.lost_fit=-0.01", "--set", "node.event_count=2"]
     assert main([*words, "--set", f"node.event_dir={events}"]) == 0
+    said = re.search(r"Events: (\d+) recorded, the newest are kept in ", capsys.readouterr().out)
     records = sorted(events.iterdir())
+    assert said is not None
+    assert int(said[1]) >= len(records)
     assert 1 <= len(records) <= 2
     facts = json.loads((records[0] / "event.json").read_text())
     assert facts["kind"] == "lost"
