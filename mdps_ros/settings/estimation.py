@@ -176,7 +176,7 @@ class RecoverySettings:
     radius: float = live_setting(
         100.0,
         "A lost vehicle is looked for this far around its last trusted pose, plus the travel "
-        "since, then on the whole map; 0: there at once.",
+        "since, then on the whole map; 0: there at once. A claim is compared with places as near.",
         unit="m",
         low=0.0,
         high=1e6,
