@@ -87,6 +87,7 @@ class LocalizationNode(LifecycleNode):
                 self.get_logger().warning(note.text)
             else:
                 self.get_logger().info(note.text)
+        params.name_unknown(self)
         self.add_on_set_parameters_callback(self._judge_parameters)
         self._maps = MapChanges(self, lambda: self._pipeline)
         self._align = AlignServices(self, lambda: self._pipeline)

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterNotDeclaredException,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -104,6 +108,38 @@ def judge(parameters: list[Parameter[Any]], now: Settings | None) -> Settings | 
     return settings
 
 
+class UnknownParameter(ParameterNotDeclaredException):
+    """A name in our sections that nobody declared; the text names the nearest that exists.
+
+    Of rclpy's class, whose text its services answer with.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__([name])
+        self._text = _unknown(name)
+
+    def __str__(self) -> str:
+        """One line."""
+        return self._text
+
+
+def name_unknown(node: Node) -> None:
+    """Let attempts to set an unknown parameter be answered with the name that is near.
+
+    Humble's rclpy does not ask before it refuses, so nothing changes there.
+    """
+
+    def look(parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
+        for parameter in parameters:
+            if _is_ours(parameter.name) and not node.has_parameter(parameter.name):
+                raise UnknownParameter(parameter.name)
+        return parameters
+
+    ask_first = getattr(node, "add_pre_set_parameters_callback", None)
+    if ask_first is not None:
+        ask_first(look)
+
+
 def overrides(node: Node) -> Mapping[str, Parameter[Any]]:
     """What the command line, the launch file and YAML say, also of names that nobody declares."""
     given: Mapping[str, Parameter[Any]] = getattr(node, "_parameter_overrides", {})
@@ -112,9 +148,18 @@ def overrides(node: Node) -> Mapping[str, Parameter[Any]]:
 
 def _refuse_unknown(node: Node) -> None:
     """Raise on overrides in our sections that no setting has: rclpy drops them in silence."""
-    known = [name for name, _, _ in describe(Settings())]
-    sections = {name.split(".")[0] for name in known}
+    known = {name for name, _, _ in describe(Settings())}
     for name in overrides(node):
-        if name.split(".")[0] in sections and name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            raise SettingsError(f"unknown parameter {name}; did you mean {near}?")
+        if _is_ours(name) and name not in known:
+            raise SettingsError(_unknown(name))
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a name begins with one of our sections."""
+    return name.split(".")[0] in {known.split(".")[0] for known, _, _ in describe(Settings())}
+
+
+def _unknown(name: str) -> str:
+    known = [known for known, _, _ in describe(Settings())]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+    return f"unknown parameter {name}; did you mean {near}?"

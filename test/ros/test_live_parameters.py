@@ -15,6 +15,7 @@ from rcl_interfaces.srv import (
     SetParameters,
     SetParametersAtomically,
 )
+from rclpy.node import Node
 
 from mdps_ros.msg import LocalizerStatus
 from mdps_ros.ros import topics
@@ -138,3 +139,22 @@ def test_what_cannot_be_set_is_refused_in_one_line_and_changes_nothing(
     assert fixed.startswith("read when the node is configured")
     assert node.end() == 0, node.text
     assert "Traceback" not in node.text
+
+
+@pytest.mark.skipif(
+    not hasattr(Node, "add_pre_set_parameters_callback"), reason="Humble's rclpy refuses by itself"
+)
+def test_an_unknown_name_is_answered_with_the_one_that_is_near(
+    start_node: Any, setter: Setter
+) -> None:
+    node = start_node(node__map="nowhere.osm")
+    node.wait_for("the node waits")
+    text = "unknown parameter filter.update_distnce; did you mean filter.update_distance?"
+    for answer in (
+        setter.one("filter.update_distnce", 2.0),
+        setter.together(filter__update_distnce=2.0, filter__update_distance=2.0),
+    ):
+        assert not answer.successful
+        assert answer.reason == text
+    assert setter.one("filter.update_distance", 2.0).successful
+    assert "undeclared" in setter.one("elsewhere.odd", 2.0).reason  # another's section
