@@ -152,6 +152,7 @@ BROKEN = [
     ("odom topic", "fail", unfed("odom", "/wheels"), {}, "with odom_topic:=/wheels"),
     ("odom topic", "fail", unfed("odom"), {}, "start what publishes the vehicle's odometry"),
     ("image topic", "fail", unfed("image", "/a", "/b"), {}, "image_topic:=/a, or /b"),
+    ("image topic", "warn", unfed("image"), {}, "odometry and roads alone"),
     ("image topic", "fail", unfed("image", "/a/compressed"), {}, "with image_topic:=/a"),
     ("camera_info topic", "fail", unfed("camera_info", "/i"), {}, "camera_info_topic:=/i"),
     ("camera_info topic", "fail", without("camera_info"), {}, "--camera-info-topic"),
@@ -337,3 +338,10 @@ def test_weights_that_cannot_be_read_are_told(tmp_path) -> None:
 def test_severities_have_words() -> None:
     words = [Finding("a", severity, "b").verdict for severity in Severity]
     assert words == ["pass", "warn", "fail"]
+
+
+def test_a_robot_without_a_camera_does_not_miss_its_intrinsics():
+    alone = {name: seen for name, seen in TOPICS.items() if name not in ("image", "camera_info")}
+    unfed = {role: Unfed(f"/{role}", ()) for role in ("image", "camera_info")}
+    found = examine(but(topics=alone, unfed=unfed), Settings())
+    assert not [f for f in found if f.check == "camera_info topic"]

@@ -56,7 +56,8 @@ def check_presence(seen: Observation, settings: Settings) -> list[Finding]:
     found.append(_presence(seen, odometry, needed=True))
     if wants_images(settings):
         found.append(_presence(seen, "image", needed=False))
-        if "image" in seen.topics or "camera_info" in seen.unfed:
+        # without a camera there are no intrinsics either
+        if "image" in seen.topics or ((unfed := seen.unfed.get("camera_info")) and unfed.instead):
             found.append(_presence(seen, "camera_info", needed=True))
     return found
 
@@ -96,12 +97,11 @@ def _unfed(name: str, role: str, unfed: Unfed) -> Finding:
     text = f"the node listens to {unfed.topic}, which nobody publishes"
     argument = f"{role}_topic"
     if not unfed.instead:
-        kinds = " or ".join(ROLES[role].types)
-        return failed(
-            name,
-            f"{text}; nothing here carries {kinds}",
-            f"start {SOURCES[role]}, or name its topic at the node's start with {argument}:=...",
-        )
+        text += f"; nothing here carries {' or '.join(ROLES[role].types)}"
+        start = f"start {SOURCES[role]}, or name its topic at the node's start with {argument}:=..."
+        if role == "image":  # a robot may have no camera
+            return warned(name, text, f"{start}; it goes by odometry and roads alone till then")
+        return failed(name, text, start)
     # The node looks for the compressed form of an image beside it, under the image's name.
     instead = [topic.removesuffix("/compressed") for topic in unfed.instead]
     more = f", or {' or '.join(instead[1:])}" if instead[1:] else ""
