@@ -19,7 +19,7 @@ export FASTDDS_DEFAULT_PROFILES_FILE := $(CURDIR)/config/fastdds.xml
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test train lint clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
@@ -35,6 +35,11 @@ demo: setup  ## a simulated drive through a real city, localized live by the nod
 test: setup  ## all tests
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} ROS_LOG_DIR=$(CURDIR)/$(OUT)/ros_log ROS_PYTHON_CHECK_FIELDS=1 \
 	  $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+train: setup  ## a small camera model: renders streets, trains on them, draws the curves
+	@$(BIN)/mdps frames --map helsinki --split train --count 3200 --seed 1 --out $(OUT)/frames/quick
+	@$(BIN)/mdps train config/train/camera_quick.yaml --out $(OUT)/camera/quick
+	@echo "curves: $(OUT)/camera/quick/curves.png; tensorboard --logdir $(OUT)/camera/quick/tensorboard"
 
 lint: setup  ## style, types and layers
 	$(BIN)/ruff check .
