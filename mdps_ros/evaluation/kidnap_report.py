@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mdps_ros.evaluation.results import Row, markdown_table
+from mdps_ros.evaluation.results import Row, markdown_table, ninth_decile, numbers
 from mdps_ros.evaluation.street_kidnaps import CARRIED_AT_M
 
 COLUMNS = (
@@ -60,45 +60,37 @@ def totals(rows: Sequence[Row]) -> list[Row]:
 
 def _total(name: str, rows: Sequence[Row]) -> Row:
     tracked = [row for row in rows if row["tracked_before"]]
-    alarms, found = _numbers(tracked, "alarm_after_m"), _numbers(tracked, "found_after_m")
-    again = _numbers(tracked, "wrong_again_m")
+    alarms, found = numbers(tracked, "alarm_after_m"), numbers(tracked, "found_after_m")
+    again = numbers(tracked, "wrong_again_m")
     return {
         "name": name,
         "drives": len(rows),
         "tracked_before": len(tracked),
-        "false_alarms": int(sum(_numbers(rows, "false_alarms"))),
-        "tracked_before_km": sum(_numbers(rows, "tracked_before_m")) / 1e3,
+        "false_alarms": int(sum(numbers(rows, "false_alarms"))),
+        "tracked_before_km": sum(numbers(rows, "tracked_before_m")) / 1e3,
         "noticed": len(alarms),
         "alarm_after_m": _median(alarms),
-        "alarm_after_m_p90": _ninth_decile(alarms),
+        "alarm_after_m_p90": ninth_decile(alarms) if alarms else None,
         "found": len(found),
         "found_after_m": _median(found),
-        "found_after_m_p90": _ninth_decile(found),
-        "blind_m": max(_numbers(tracked, "blind_m"), default=None),
+        "found_after_m_p90": ninth_decile(found) if found else None,
+        "blind_m": max(numbers(tracked, "blind_m"), default=None),
         "wrong_again_m": max(again, default=None),
         "wrong_again_drives": sum(length > 0.0 for length in again),
-        "median_error_m": _median(_numbers(tracked, "median_error_m")),
-        "seconds": _median(_numbers(rows, "seconds")),
+        "median_error_m": _median(numbers(tracked, "median_error_m")),
+        "seconds": _median(numbers(rows, "seconds")),
     }
-
-
-def _numbers(rows: Sequence[Row], key: str) -> list[float]:
-    return [float(value) for row in rows if isinstance(value := row[key], (int, float))]
 
 
 def _median(values: Sequence[float]) -> float | None:
     return statistics.median(values) if values else None
 
 
-def _ninth_decile(values: Sequence[float]) -> float | None:
-    return float(np.percentile(values, 90)) if values else None
-
-
 def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:
     """Write the page (.md) and its picture (.png) beside a result file."""
     picture = json_file.with_suffix(".png")
     draw_shares(picture, rows)
-    away = _numbers(rows, "carried_m")
+    away = numbers(rows, "carried_m")
     text = _INTRODUCTION.format(
         drives=len({row["seed"] for row in rows}),
         cut=CARRIED_AT_M,
@@ -123,7 +115,7 @@ def draw_shares(path: Path, rows: Sequence[Row]) -> None:
             ("alarm_after_m", ":", "noticed"),
             ("found_after_m", "-", "found"),
         ):
-            at = np.array(_numbers(tracked, key))
+            at = np.array(numbers(tracked, key))
             share = [(at <= distance).sum() / max(len(tracked), 1) for distance in AXIS_M]
             axes.plot(AXIS_M, share, style, color=f"C{number}", label=f"{what}, {name}")
     axes.set_xlabel("distance driven since the vehicle was carried off (m)")

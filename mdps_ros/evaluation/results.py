@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -111,6 +112,16 @@ def summary_row(rows: Sequence[Row], name: str) -> Row:
         if nulls:
             summary[f"{key}_nulls"] = nulls
     return summary
+
+
+def numbers(rows: Sequence[Row], key: str) -> list[float]:
+    """The values of a column, without those that are absent or text."""
+    return [float(value) for row in rows if isinstance(value := row.get(key), (int, float))]
+
+
+def ninth_decile(values: Sequence[float]) -> float:
+    """Nine of ten values are no larger; between two values linear."""
+    return float(np.percentile(values, 90))
 
 
 def format_value(value: Value) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mdps_ros.evaluation import calibration_report
 from mdps_ros.evaluation.dense_search import CELL_M, HEADINGS
-from mdps_ros.evaluation.results import Row, markdown_table
+from mdps_ros.evaluation.results import Row, markdown_table, ninth_decile, numbers
 from mdps_ros.evaluation.street_drives import CURVE_M
 
 Statistic = Callable[[Sequence[float]], float]
@@ -73,12 +73,12 @@ def totals(rows: Sequence[Row]) -> list[Row]:
 
 
 def _total(name: str, rows: Sequence[Row]) -> Row:
-    converged = _numbers(rows, "converged_after_m")
+    converged = numbers(rows, "converged_after_m")
     total: Row = {"name": name, "drives": len(rows), "converged_drives": len(converged)}
     total["converged_after_m"] = _statistic(statistics.median, converged)
-    total["converged_after_m_p90"] = _statistic(_ninth_decile, converged)
+    total["converged_after_m_p90"] = _statistic(ninth_decile, converged)
     for key in TOTAL_COLUMNS[5:]:
-        values = _numbers(rows, key.removesuffix("_worst"))
+        values = numbers(rows, key.removesuffix("_worst"))
         pick: Statistic = statistics.fmean
         if key.startswith("median_"):
             pick = statistics.median
@@ -90,14 +90,6 @@ def _total(name: str, rows: Sequence[Row]) -> Row:
     return total
 
 
-def _numbers(rows: Sequence[Row], key: str) -> list[float]:
-    return [float(value) for row in rows if isinstance(value := row.get(key), (int, float))]
-
-
-def _ninth_decile(values: Sequence[float]) -> float:
-    return float(np.percentile(values, 90))
-
-
 def _statistic(pick: Statistic, values: Sequence[float]) -> float | None:
     return float(pick(values)) if values else None
 
@@ -106,7 +98,7 @@ def recall_curve(rows: Sequence[Row], radius_m: float) -> list[float]:
     """Share of the drives within a radius at each travel of CURVE_M, over those that go so far."""
     shares = []
     for distance in CURVE_M:
-        errors = np.array(_numbers(rows, f"error_at_{distance}m_m"))
+        errors = np.array(numbers(rows, f"error_at_{distance}m_m"))
         shares.append(float(np.mean(errors <= radius_m)) if len(errors) else float("nan"))
     return shares
 
