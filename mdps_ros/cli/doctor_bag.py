@@ -83,9 +83,8 @@ def _choose(
         found = choose_topics(dataclasses.replace(bag, topics=without), odometry)
     except BagError as error:
         problems.append(str(error))
-    stand_in = (
-        {} if found.odometry else {ABSENT: ODOMETRY_TYPE}
-    )  # so that images are found all the same
+    # so that images are found all the same
+    stand_in = {} if found.odometry else {ABSENT: ODOMETRY_TYPE}
     known = dataclasses.replace(bag, topics=bag.topics | stand_in)
     try:
         found = choose_topics(known, found.odometry or ABSENT, image)

@@ -13,8 +13,8 @@ from mdps_ros.cli.options import (
     LagOption,
     SetOption,
     among,
-    read_settings,
 )
+from mdps_ros.cli.street_options import MapsOption, SplitOption, street_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,13 +36,9 @@ COLUMNS = (
 
 
 def helsinki(
-    split: Annotated[
-        str, typer.Option(help="test: streets never trained on; train: for tuning.")
-    ] = "test",
+    split: SplitOption = "test",
     drives: Annotated[int, typer.Option(min=1, help="Drives 0 .. N-1 of 500 m.")] = 24,
-    maps: Annotated[
-        list[str] | None, typer.Option("--map", help="clean, imperfect ...; again for more.")
-    ] = None,
+    maps: MapsOption = None,
     headings: Annotated[
         list[str] | None, typer.Option("--heading", help="known to 30 degrees, or unknown.")
     ] = None,
@@ -71,7 +67,6 @@ def helsinki(
     """
     from rich.console import Console
 
-    from mdps_ros.cli.live import WHEEL_ODOMETER
     from mdps_ros.cli.run_tasks import run_tasks
     from mdps_ros.evaluation import calibration_report, results, street_report
     from mdps_ros.evaluation import street_drives as suite
@@ -86,7 +81,7 @@ def helsinki(
         for heading in among("--heading", headings or ["known"], ("known", "unknown"))
         for map in among("--map", maps or ["clean", "imperfect"], suite.MAPS)
     )
-    settings = read_settings(None, [*WHEEL_ODOMETER, *suite.TOLD, *(assignments or [])])
+    settings = street_settings(assignments)
     numbers = range(drives)
     study = (
         _hindsight_study(split, numbers, seeds, runs, settings, lag)

@@ -11,20 +11,16 @@ from mdps_ros.cli.options import (
     JsonOption,
     SetOption,
     among,
-    read_settings,
 )
+from mdps_ros.cli.street_options import MapsOption, SplitOption, street_settings
 
 COLUMNS = ("name", "drives", "noticed", "alarm_after_m", "found", "found_after_m", "wrong_again_m")
 
 
 def kidnap(
-    split: Annotated[
-        str, typer.Option(help="test: streets never trained on; train: for tuning.")
-    ] = "test",
+    split: SplitOption = "test",
     drives: Annotated[int, typer.Option(min=1, help="Drives 0 .. N-1.")] = 24,
-    maps: Annotated[
-        list[str] | None, typer.Option("--map", help="clean, imperfect; again for more.")
-    ] = None,
+    maps: MapsOption = None,
     jobs: JobsOption = 0,
     assignments: SetOption = None,
     json_file: JsonOption = None,
@@ -40,15 +36,13 @@ def kidnap(
     """
     from rich.console import Console
 
-    from mdps_ros.cli.live import WHEEL_ODOMETER
     from mdps_ros.cli.run_tasks import run_tasks
     from mdps_ros.evaluation import kidnap_report, results, street_drives
     from mdps_ros.evaluation.street_kidnaps import kidnap_rows
 
     among("--split", [split], street_drives.SPLITS)
     chosen = tuple(among("--map", maps or list(street_drives.MAPS), street_drives.MAPS))
-    told = [*WHEEL_ODOMETER, *street_drives.TOLD, *(assignments or [])]
-    settings = read_settings(None, told)
+    settings = street_settings(assignments)
     tasks = [(split, index, chosen, settings) for index in range(drives)]
     rows = [row for group in run_tasks(kidnap_rows, tasks, jobs) for row in group]
     results.print_table(Console(), f"kidnap {split}", kidnap_report.totals(rows), COLUMNS)

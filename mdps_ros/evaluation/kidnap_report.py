@@ -8,7 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mdps_ros.evaluation.results import Row, markdown_table, ninth_decile, numbers
+from mdps_ros.evaluation.results import (
+    Row,
+    markdown_table,
+    ninth_decile,
+    numbers,
+    statistic,
+)
 from mdps_ros.evaluation.street_kidnaps import CARRIED_AT_M
 
 COLUMNS = (
@@ -69,21 +75,17 @@ def _total(name: str, rows: Sequence[Row]) -> Row:
         "false_alarms": int(sum(numbers(rows, "false_alarms"))),
         "tracked_before_km": sum(numbers(rows, "tracked_before_m")) / 1e3,
         "noticed": len(alarms),
-        "alarm_after_m": _median(alarms),
-        "alarm_after_m_p90": ninth_decile(alarms) if alarms else None,
+        "alarm_after_m": statistic(statistics.median, alarms),
+        "alarm_after_m_p90": statistic(ninth_decile, alarms),
         "found": len(found),
-        "found_after_m": _median(found),
-        "found_after_m_p90": ninth_decile(found) if found else None,
+        "found_after_m": statistic(statistics.median, found),
+        "found_after_m_p90": statistic(ninth_decile, found),
         "blind_m": max(numbers(tracked, "blind_m"), default=None),
         "wrong_again_m": max(again, default=None),
         "wrong_again_drives": sum(length > 0.0 for length in again),
-        "median_error_m": _median(numbers(tracked, "median_error_m")),
-        "seconds": _median(numbers(rows, "seconds")),
+        "median_error_m": statistic(statistics.median, numbers(tracked, "median_error_m")),
+        "seconds": statistic(statistics.median, numbers(rows, "seconds")),
     }
-
-
-def _median(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None
 
 
 def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:

@@ -8,7 +8,7 @@ import platform
 import shlex
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import mdps_ros
 
 Value = float | int | str | None
 Row = dict[str, Value]
+Statistic = Callable[[Sequence[float]], float]
 
 
 def command_line() -> str:
@@ -122,6 +123,11 @@ def numbers(rows: Sequence[Row], key: str) -> list[float]:
 def ninth_decile(values: Sequence[float]) -> float:
     """Nine of ten values are no larger; between two values linear."""
     return float(np.percentile(values, 90))
+
+
+def statistic(pick: Statistic, values: Sequence[float]) -> float | None:
+    """A statistic of values; None of none."""
+    return float(pick(values)) if values else None
 
 
 def format_value(value: Value) -> str:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mdps_ros.evaluation import calibration_report
 from mdps_ros.evaluation.dense_search import CELL_M, HEADINGS
-from mdps_ros.evaluation.results import Row, markdown_table, ninth_decile, numbers
+from mdps_ros.evaluation.results import (
+    Row,
+    Statistic,
+    markdown_table,
+    ninth_decile,
+    numbers,
+    statistic,
+)
 from mdps_ros.evaluation.street_drives import CURVE_M
-
-Statistic = Callable[[Sequence[float]], float]
 
 RADII_M = (1.0, 5.0)
 """Recall curves are drawn for these radii."""
@@ -75,8 +80,8 @@ def totals(rows: Sequence[Row]) -> list[Row]:
 def _total(name: str, rows: Sequence[Row]) -> Row:
     converged = numbers(rows, "converged_after_m")
     total: Row = {"name": name, "drives": len(rows), "converged_drives": len(converged)}
-    total["converged_after_m"] = _statistic(statistics.median, converged)
-    total["converged_after_m_p90"] = _statistic(ninth_decile, converged)
+    total["converged_after_m"] = statistic(statistics.median, converged)
+    total["converged_after_m_p90"] = statistic(ninth_decile, converged)
     for key in TOTAL_COLUMNS[5:]:
         values = numbers(rows, key.removesuffix("_worst"))
         pick: Statistic = statistics.fmean
@@ -86,12 +91,8 @@ def _total(name: str, rows: Sequence[Row]) -> Row:
             pick = min
         elif key == "longest_wrong_claim_m":
             pick = max
-        total[key] = _statistic(pick, values)
+        total[key] = statistic(pick, values)
     return total
-
-
-def _statistic(pick: Statistic, values: Sequence[float]) -> float | None:
-    return float(pick(values)) if values else None
 
 
 def recall_curve(rows: Sequence[Row], radius_m: float) -> list[float]:

@@ -21,6 +21,8 @@ from mdps_ros.settings import Settings, SettingsError, check, describe, with_val
 
 LIVE = "may be set while the node runs"
 FIXED = "read when the node is configured; set it before"
+SECTIONS = frozenset(name.split(".")[0] for name, _, _ in describe(Settings()))
+"""First words of the names of settings."""
 
 
 def descriptor(value: Any, info: Mapping[str, Any]) -> ParameterDescriptor:
@@ -156,7 +158,7 @@ def _refuse_unknown(node: Node) -> None:
 
 def _is_ours(name: str) -> bool:
     """Whether a name begins with one of our sections."""
-    return name.split(".")[0] in {known.split(".")[0] for known, _, _ in describe(Settings())}
+    return name.split(".")[0] in SECTIONS
 
 
 def _unknown(name: str) -> str:

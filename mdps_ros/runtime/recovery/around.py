@@ -57,13 +57,12 @@ class Around:
     ) -> MapPrior | None:
         of = prior.roads if isinstance(prior, RoadPrior) else prior.centres
         held = self._held
-        fresh = (
-            held is not None
-            and held.of is of
-            and held.radius == radius
-            and np.hypot(*(centre - held.centre)) <= STALE * radius
-        )
-        if held is None or not fresh:
+        if (
+            held is None
+            or held.of is not of
+            or held.radius != radius
+            or np.hypot(*(centre - held.centre)) > STALE * radius
+        ):
             held = _CutOut(within(prior, centre, radius), of, centre, radius)
             self._held = held
         return held.prior
