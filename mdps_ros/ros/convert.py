@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # these bring torch, which the node imports when it is config
     from mdps_ros.runtime.jumps import PoseJump
     from mdps_ros.runtime.prediction import PredictedPose
 
-FREE_LAYERS = ("road_major", "road_minor", "service", "parking")
+FREE_LAYERS = ("road_major", "road_minor", "service", "parking", "free")
 OCCUPIED_LAYERS = ("building", "barrier", "water")
 
 
@@ -257,7 +257,7 @@ def pose_array_message(snapshot: ParticleSnapshot, frame: str) -> PoseArray:
 
 
 def grid_message(tile: RasterTile, frame: str) -> OccupancyGrid:
-    """The map as RViz and Nav2 read it: 0 road, 100 obstacle or water, -1 other ground."""
+    """The map as RViz and Nav2 read it: 0 road or free floor, 100 obstacle or water, else -1."""
     rows, columns = tile.layers.shape[1:]
     cells = np.full((rows, columns), -1, dtype=np.int8)
     for name in FREE_LAYERS:

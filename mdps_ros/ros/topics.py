@@ -132,7 +132,7 @@ HYPOTHESIS_MAP = Topic("hypothesis_map", Image, 2,
 STATUS = Topic("status", LocalizerStatus, 1,
     "State, particles, spread, frame counts; at activation and once per frame.", latched=True)
 MAP = Topic("map", OccupancyGrid, 1,
-    "0 road, 100 building, barrier or water, -1 other ground.", latched=True)
+    "0 road or free floor, 100 building, barrier or water, -1 other ground.", latched=True)
 JUMPS = Topic("jumps", JumpEvent, 10,
     "The claimed pose jumped, that is, map -> odom changed by more than the motion explains.")
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, 10,

@@ -182,15 +182,16 @@ def test_markers_replace_the_old_ones_and_lie_along_the_ellipse() -> None:
     assert ellipse.scale.y == pytest.approx(4.0 * math.sqrt(spread[0]))
 
 
-def test_grid_starts_in_the_south_west_and_knows_roads_and_walls() -> None:
+def test_grid_starts_in_the_south_west_and_knows_roads_walls_and_free_floor() -> None:
     layers = np.zeros((len(LAYERS), 2, 3), np.uint8)
     layers[LAYERS.index("road_minor"), 0, 0] = 1
+    layers[LAYERS.index("free"), 1, 0] = 1
     layers[LAYERS.index("building"), 1, 2] = 1
     tile = RasterTile(layers=layers, origin=(-50.0, 20.0), resolution=2.0)
     message = convert.grid_message(tile, "map")
     assert (message.info.width, message.info.height, message.info.resolution) == (3, 2, 2.0)
     assert (message.info.origin.position.x, message.info.origin.position.y) == (-50.0, 20.0)
-    assert message.data.tolist() == [0, -1, -1, -1, -1, 100]
+    assert message.data.tolist() == [0, -1, -1, 0, -1, 100]
 
 
 @pytest.mark.parametrize("speed", [3.5, math.nan, math.inf])
