@@ -31,6 +31,9 @@ SAVE = Service("~/save_state", "mdps_ros/srv/SaveState",
     "Write the whole belief to a file (`node.state_file` where the request names none).")
 LOAD_MAP = Service("~/load_map", "mdps_ros/srv/LoadMap",
     "Go on on another map, loaded beside the work; a tracked vehicle stays so where it is on it.")
+NAV2_LOAD_MAP = Service("~/nav2_load_map", "nav2_msgs/srv/LoadMap",
+    "The same as nav2's map server is asked for it, with its result codes; offered where nav2_msgs "
+    "is installed.")
 LOAD = Service("~/load_state", "mdps_ros/srv/LoadState",
     "Go on with a belief that was saved on the same map.")
 ALIGN = Service("~/align", "mdps_ros/srv/AlignPose",
@@ -46,7 +49,8 @@ TRIGGER = Service("~/yabloc_trigger_srv", "std_srvs/srv/SetBool",
 # fmt: on
 
 SERVICES: tuple[Service, ...] = (
-    REINITIALIZE, UPDATE_NOW, SET_POSE, SAVE, LOAD, LOAD_MAP, ALIGN, YABLOC_ALIGN, TRIGGER
+    REINITIALIZE, UPDATE_NOW, SET_POSE, SAVE, LOAD, LOAD_MAP, NAV2_LOAD_MAP, ALIGN, YABLOC_ALIGN,
+    TRIGGER,
 )  # fmt: skip
 """The whole table."""
 
