@@ -150,6 +150,37 @@ def test_tiles_join_without_seams() -> None:
     assert SIDE == 64
 
 
+def test_a_window_has_the_cells_that_are_read_one_by_one() -> None:
+    """Across borders of tiles, and at a corner of the map far into the empty ground about it."""
+    store = FeatureTiles(Town(), networks().map, 64.0, CPU)
+    for low, high in (([-40.0, 90.3], [70.7, 150.0]), ([-420.0, -250.0], [-150.0, 40.0])):
+        box = torch.tensor([low, high], dtype=torch.float64)
+        assert store.hold_box(*box)
+        features, corner = store.window(*box)
+        _, rows, columns = features.shape
+        x = corner[0] + (torch.arange(columns) + 0.5) / 2
+        y = corner[1] + (torch.arange(rows) + 0.5) / 2
+        assert (corner <= box[0]).all()
+        assert (torch.stack((x[-1], y[-1])) >= box[1]).all()
+        north, east = torch.meshgrid(y, x, indexing="ij")
+        poses = torch.stack((east, north, torch.zeros_like(east)), -1).view(-1, 3)
+        wanted = store.at(store.rows_at(poses, torch.zeros(1, 2)))[:, 0].float()
+        assert torch.equal(features.permute(1, 2, 0).reshape(wanted.shape), wanted)
+
+
+def test_a_box_holds_the_tiles_that_its_places_hold() -> None:
+    boxed, placed = (FeatureTiles(Town(), networks().map, 64.0, CPU) for _ in range(2))
+    low, high = torch.tensor([[-300.0, 100.0], [70.0, 190.0]], dtype=torch.float64)
+    steps = torch.linspace(0.0, 1.0, 40, dtype=torch.float64)
+    x, y = torch.meshgrid(*(low + steps[:, None] * (high - low)).T, indexing="ij")
+    assert boxed.hold_box(low, high)
+    assert placed.hold(torch.stack((x, y), -1).view(-1, 2), 0.0)
+    assert boxed.held == placed.held > 4
+    small = FeatureTiles(Town(), networks().map, 0.5, CPU)
+    assert not small.hold_box(low, high)
+    assert small.held == 0
+
+
 def test_what_was_asked_before_changes_nothing() -> None:
     net = networks()
     one, two = model(net), model(net, tile_memory=4.0)

@@ -8,7 +8,9 @@ reads.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +89,25 @@ class FeatureTiles:
         Returns:
             False, and nothing changes, when that is more than the store may hold.
         """
-        needed = self._tiles_around(xy, reach)
+        return self._keep(self._tiles_around(xy, reach))
+
+    def hold_box(self, low: Float[Tensor, " 2"], high: Float[Tensor, " 2"]) -> bool:
+        """Make sure that all map within a box is held; as `hold`.
+
+        Args:
+            low: x and y of the south-west corner, m in the map frame.
+            high: of the north-east corner.
+        """
+        (left, bottom), (right, top) = low.tolist(), high.tolist()
+        bounds = self._tiles.bounds
+        columns = _tiles_between(
+            left - bounds.min_x, right - bounds.min_x, self._ring, self._columns
+        )
+        rows = _tiles_between(bottom - bounds.min_y, top - bounds.min_y, self._ring, self._rows)
+        return self._keep([row * self._columns + column for row in rows for column in columns])
+
+    def _keep(self, needed: list[int]) -> bool:
+        """Make sure that these tiles are held; False where they are too many."""
         if len(needed) > self.capacity:
             return False
         missing = []
@@ -148,19 +168,23 @@ class FeatureTiles:
             high: of the north-east corner.
 
         Returns:
-            The features, row 0 in the south, and the exact corner of cell (0, 0), m.
+            The features, row 0 in the south, channels last in memory, and the exact corner of
+            cell (0, 0), m.
         """
-        origin = torch.tensor(self._tiles.bounds[:2], dtype=torch.float64, device=low.device)
-        first = ((low - origin) * FINER).floor() - 1
-        width, height = (int(size) for size in ((high - origin) * FINER - first).ceil() + 1)
-        corner = origin + first / FINER
-        across, along = (
-            (torch.arange(size, device=low.device, dtype=torch.float64) + 0.5) / FINER
-            for size in (width, height)
-        )
-        rows = torch.stack((corner[0].expand(height), corner[1] + along), -1)
-        found = self.at(self.rows_at(F.pad(rows, (0, 1)), F.pad(across[:, None], (0, 1))))
-        return found.permute(2, 0, 1).float().contiguous(), corner
+        first, size, corner = list[int](), list[int](), list[float]()
+        for begin, end, origin in zip(
+            low.tolist(), high.tolist(), self._tiles.bounds[:2], strict=True
+        ):
+            first.append(math.floor((begin - origin) * FINER) - 1)
+            size.append(math.ceil((end - origin) * FINER) - first[-1] + 1)
+            corner.append(origin + first[-1] / FINER)
+        found = torch.empty((size[1], size[0], CHANNELS), device=self._device)
+        for row, here_y, there_y in _cuts(first[1], size[1], self._ring, self._rows):
+            for column, here_x, there_x in _cuts(first[0], size[0], self._ring, self._columns):
+                slot = self._slot_of.get(row * self._columns + column, 0)
+                tile = self._features[slot].view(CELLS, CELLS, CHANNELS)
+                found[there_y, there_x] = tile[here_y, here_x]
+        return found.permute(2, 0, 1), low.new_tensor(corner, dtype=torch.float64)
 
     def _tiles_around(self, xy: Float[Tensor, "M 2"], reach: float) -> list[int]:
         """Numbers of the tiles touched by the squares about the positions, rising."""
@@ -228,3 +252,23 @@ def _inside(wanted: Bool[Tensor, "rows columns"]) -> Bool[Tensor, "rows columns"
     wanted[[0, -1]] = False
     wanted[:, [0, -1]] = False
     return wanted
+
+
+def _tiles_between(low: float, high: float, ring: int, tiles: int) -> range:
+    """Along one axis the tiles, but for the outermost, that an interval touches, m."""
+    first, last = (math.floor(end / SIDE) + ring for end in (low, high))
+    return range(max(first, 1), min(last, tiles - 2) + 1)
+
+
+def _cuts(first: int, size: int, ring: int, tiles: int) -> Iterator[tuple[int, slice, slice]]:
+    """Cuts a row of cells at the tiles' edges: tile, cells of the tile, cells of the row.
+
+    Cell 0 is at the edge of the map; beyond the outermost tiles all is as in them.
+    """
+    start, end = first, first + size
+    while start < end:
+        tile = start // CELLS
+        stop = min((tile + 1) * CELLS, end)
+        here = slice(start - tile * CELLS, stop - tile * CELLS)
+        yield min(max(tile + ring, 0), tiles - 1), here, slice(start - first, stop - first)
+        start = stop

@@ -111,10 +111,10 @@ class CameraModel:
             Scores; None when the cloud covers more of the map than `tile_memory` holds.
         """
         flat = poses.reshape(-1, 3)
-        if not self._store.hold(flat[:, :2], look.reach):
-            return None
         score = self._by_volume(flat, look) if self._settings.volume else None
         if score is None:
+            if not self._store.hold(flat[:, :2], look.reach):
+                return None
             score = self._by_pose(flat, look)
         return (self._settings.weight * score).to(poses.dtype).reshape(poses.shape[:2])
 
@@ -127,9 +127,8 @@ class CameraModel:
         planned = volume.plan(poses, look.lattice)
         if planned is None or planned.work(look.lattice) > DEARER * len(poses) * self._cells(poses):
             return None
-        half = planned.shift * look.lattice.spacing
-        corners = planned.centre + half * poses.new_tensor([[-1, -1], [-1, 1], [1, -1], [1, 1]])
-        if not self._store.hold(corners, look.reach + 2.0):
+        reach = look.reach + 2.0 + planned.shift * look.lattice.spacing
+        if not self._store.hold_box(planned.centre - reach, planned.centre + reach):
             return None
         return volume.scores(poses, look.lattice, planned, self._store)
 

@@ -13,7 +13,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,6 +26,8 @@ YAW_STEP = 0.03  # rad between two slices: the farthest cells then move by about
 MOST_SLICES = 40
 MOST_SHIFT = 24  # cells to each side
 MARGIN = 2  # cells that the interpolation reads beyond the cloud
+KEYS = torch.tensor([[0, -1, 2, -1], [2, 0, -5, 3], [0, 1, 4, -3], [0, 0, -1, 1]]) / 2
+"""Weights of the neighbours at -1, 0, 1, 2 for a place t in [0, 1], by the powers of t."""
 
 
 class Volume(NamedTuple):
@@ -53,52 +55,63 @@ def plan(poses: Float[Tensor, "N 3"], lattice: Lattice) -> Volume | None:
     """The volume that holds all poses; None where that would be a large one."""
     if len(poses) == 0:
         return None
-    low, high = poses[:, :2].amin(0), poses[:, :2].amax(0)
+    low, high = poses[:, :2].aminmax(dim=0)
     centre = (low + high) / 2
     farthest = float((poses[:, :2] - centre).norm(dim=1).amax())
     shift = math.ceil(farthest / lattice.spacing) + MARGIN
     if not shift <= MOST_SHIFT:
         return None
-    middle = angles.circular_mean(poses[:, 2], torch.full_like(poses[:, 2], 1.0 / len(poses)))
-    turned = angles.wrap(poses[:, 2] - middle)
-    least, most = float(turned.amin()), float(turned.amax())
+    # as seen from any of them, those of a volume lie within half a turn
+    turned = angles.wrap(poses[:, 2] - poses[0, 2])
+    least, most = (float(end) for end in turned.aminmax())
     slices = math.ceil((most - least) / YAW_STEP) + 2
     if slices > MOST_SLICES:
         return None
     spare = (slices - 1) * YAW_STEP - (most - least)
-    return Volume(centre, float(middle) + least - spare / 2, slices, shift)
+    return Volume(centre, float(poses[0, 2]) + least - spare / 2, slices, shift)
 
 
 def scores(
     poses: Float[Tensor, "N 3"], lattice: Lattice, volume: Volume, store: FeatureTiles
 ) -> Float[Tensor, " N"]:
     """Scores of poses that the volume holds; `store` holds the map about them."""
-    steps = torch.arange(volume.slices, device=poses.device, dtype=torch.float64)
-    yaws = volume.first + YAW_STEP * steps
-    windows = _windows(lattice, volume, yaws, store)
+    turn = _turn(volume, poses.device)
+    windows = _windows(lattice, volume, turn, store)
     levels = correlate(lattice.features[None], spectrum(windows[None]), windows.shape[-2:])[0]
-    return _read(levels, poses, lattice, volume)
+    return _read(levels, poses, lattice, volume, turn)
+
+
+def _turn(volume: Volume, device: torch.device) -> Float64[Tensor, "2 2 K"]:
+    """(x, y) of (forward, left) at the yaw of each slice."""
+    steps = torch.arange(volume.slices, device=device, dtype=torch.float64)
+    yaws = volume.first + YAW_STEP * steps
+    cos, sin = yaws.cos(), yaws.sin()
+    return torch.stack((cos, -sin, sin, cos)).view(2, 2, -1)
 
 
 def _windows(
-    lattice: Lattice, volume: Volume, yaws: Float[Tensor, " K"], store: FeatureTiles
+    lattice: Lattice, volume: Volume, turn: Float64[Tensor, "2 2 K"], store: FeatureTiles
 ) -> Float[Tensor, "K C rows columns"]:
     """Map features on the extended lattice at each yaw, bilinear."""
     _, depth, width = lattice.features.shape
     rows, columns = (_fast(size + 2 * volume.shift) for size in (depth, width))
-    row = torch.arange(rows, device=yaws.device)[:, None, None] - volume.shift
-    column = torch.arange(columns, device=yaws.device)[:, None] - volume.shift
-    cells = lattice.corner + row * lattice.ahead + column * lattice.right
-    cos, sin = yaws.float().cos()[:, None, None], yaws.float().sin()[:, None, None]
-    forward, left = cells[..., 0], cells[..., 1]
-    x, y = cos * forward - sin * left, sin * forward + cos * left
-    low, high = torch.stack((x.amin(), y.amin())), torch.stack((x.amax(), y.amax()))
-    features, corner = store.window(volume.centre + low, volume.centre + high)
+    # a cell's place is the sum of what its row and its column give, x and y at each yaw
+    ways = torch.stack((lattice.ahead, lattice.right, lattice.corner)).to(turn)
+    ahead, right, corner = (ways[:, None, :, None] * turn).sum(2)[..., None]
+    steps = torch.arange(max(rows, columns), dtype=turn.dtype, device=turn.device) - volume.shift
+    of_row, of_column = corner + ahead * steps[:rows], right * steps[:columns]
+    low = (of_row.amin(2) + of_column.amin(2)).amin(1)
+    high = (of_row.amax(2) + of_column.amax(2)).amax(1)
+    centre = volume.centre.to(turn)
+    features, origin = store.window(centre + low, centre + high)
     # -1 and 1 at the window's edges
-    off = (volume.centre - corner).to(x)
-    scale_x, scale_y = 2 * FINER / features.shape[2], 2 * FINER / features.shape[1]
-    grid = torch.stack(((x + off[0]) * scale_x - 1.0, (y + off[1]) * scale_y - 1.0), -1)
-    held = features[None].expand(len(yaws), -1, -1, -1)
+    scale = 2.0 * FINER / turn.new_tensor(features.shape[:0:-1])[:, None, None]
+    of_row = (of_row + (centre - origin)[:, None, None]) * scale - 1.0
+    of_row, of_column = of_row.float(), (of_column * scale).float()
+    grid = of_row.new_empty(turn.shape[-1], rows, columns, 2)
+    for axis in (0, 1):
+        torch.add(of_row[axis, :, :, None], of_column[axis, :, None], out=grid[..., axis])
+    held = features[None].expand(turn.shape[-1], -1, -1, -1)
     return F.grid_sample(held, grid, align_corners=False)
 
 
@@ -119,44 +132,40 @@ def _read(
     poses: Float[Tensor, "N 3"],
     lattice: Lattice,
     volume: Volume,
+    turn: Float64[Tensor, "2 2 K"],
 ) -> Float[Tensor, " N"]:
-    """Interpolates the scores at the poses."""
+    """Interpolates the scores at the poses: cubic within a slice, linear between two."""
     middle = volume.first + YAW_STEP * (volume.slices - 1) / 2
-    place = (angles.wrap(poses[:, 2] - middle) + middle - volume.first) / YAW_STEP
+    place = (angles.wrap(poses[:, 2] - middle) + (middle - volume.first)) / YAW_STEP
     below = place.floor().clamp(0, volume.slices - 2)
-    share = (place - below).to(levels)
-    offset = poses[:, :2] - volume.centre
-    parts = []
-    for slice_ in (below, below + 1):
-        yaw = volume.first + YAW_STEP * slice_
-        cos, sin = yaw.cos(), yaw.sin()
-        forward = cos * offset[:, 0] + sin * offset[:, 1]
-        left = cos * offset[:, 1] - sin * offset[:, 0]
-        size = lattice.spacing**2
-        i = (forward * lattice.ahead[0] + left * lattice.ahead[1]) / size + volume.shift
-        j = (forward * lattice.right[0] + left * lattice.right[1]) / size + volume.shift
-        parts.append(_cubic(levels, slice_.long(), i, j))
-    return torch.lerp(parts[0], parts[1], share)
+    slices = torch.stack((below, below + 1)).long()
+    # rows and columns, of both slices: (2, 2, N)
+    axes = torch.stack((lattice.ahead, lattice.right)).to(turn) / lattice.spacing**2
+    steps = (axes[:, None, :, None] * turn).sum(2).flatten(0, 1)
+    steps = steps.to(poses).index_select(1, slices.flatten()).view(2, 2, *slices.shape)
+    x, y = (poses[:, :2] - volume.centre).unbind(1)
+    at = torch.addcmul(steps[:, 0] * x, steps[:, 1], y).add_(volume.shift)
+    cell = at.floor().clamp_(1, 2 * volume.shift - MARGIN)
+    values = _cubic(levels, slices, cell.long(), (at - cell).to(levels))
+    return torch.lerp(values[0], values[1], (place - below).to(levels))
 
 
 def _cubic(
-    levels: Float[Tensor, "K I J"], slice_: Tensor, i: Tensor, j: Tensor
-) -> Float[Tensor, " N"]:
-    """Catmull-Rom interpolation within slices."""
+    levels: Float[Tensor, "K I J"],
+    slices: Int[Tensor, "S N"],
+    cell: Int[Tensor, "2 S N"],
+    t: Float[Tensor, "2 S N"],
+) -> Float[Tensor, "S N"]:
+    """Catmull-Rom interpolation (Keys 1981, a = -1/2) within slices, t beyond row and column."""
     _, rows, columns = levels.shape
-    row, column = i.floor().clamp(1, rows - 3), j.floor().clamp(1, columns - 3)
-    start = ((slice_ * rows + row.long() - 1) * columns + column.long() - 1)[:, None]
-    lines = start + columns * torch.arange(4, device=i.device)
+    t2 = t * t
+    powers = torch.stack((torch.ones_like(t), t, t2, t2 * t))
+    # of the neighbours at -1, 0, 1, 2
+    along, across = (KEYS.to(t) @ powers.flatten(1)).view(4, *t.shape).unbind(1)
+    first = (slices * rows + (cell[0] - 1)) * columns + (cell[1] - 1)
+    lines = first + columns * torch.arange(4, device=t.device)[:, None, None]
     # four neighbours along a line are one row of an overlapping view
     flat = levels.contiguous()
     runs = flat.as_strided((flat.numel() - 3, 4), (1, 1)).index_select(0, lines.flatten())
-    along, across = _weights((i - row).to(levels)), _weights((j - column).to(levels))
-    return torch.einsum("nab,na,nb->n", runs.view(-1, 4, 4), along, across)
-
-
-def _weights(t: Float[Tensor, " N"]) -> Float[Tensor, "N 4"]:
-    """Of the neighbours at -1, 0, 1, 2 for a place t in [0, 1] (Keys 1981, a = -1/2)."""
-    t2, t3 = t * t, t * t * t
-    return 0.5 * torch.stack(
-        (2 * t2 - t3 - t, 3 * t3 - 5 * t2 + 2, 4 * t2 - 3 * t3 + t, t3 - t2), dim=-1
-    )
+    read = (runs.view(*lines.shape, 4) * across.permute(1, 2, 0)).sum(-1)
+    return (read * along).sum(0)
