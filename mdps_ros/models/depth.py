@@ -22,6 +22,7 @@ those frames are therefore not quite those of an unseen drive.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ from mdps_ros.settings import DepthSettings
 BUDGET = 6_000_000  # particles x points per image; larger clouds get fewer points
 FEWEST = 24  # points that are scored however large the cloud
 CHUNK = 1 << 17  # particles x points at a time: the intermediates stay in the processor's cache
+PIECE = 16  # chunks without a rest
 
 
 class DepthModel:
@@ -90,13 +92,18 @@ class DepthModel:
         return extract_scan(depth, intrinsics, T_base_camera, self._settings, self._device)
 
     def log_likelihood(
-        self, poses: Float[Tensor, "B N 3"], scan: DepthScan
+        self,
+        poses: Float[Tensor, "B N 3"],
+        scan: DepthScan,
+        rest: Callable[[], bool] = lambda: False,
     ) -> Float[Tensor, "B N"] | None:
         """Log-likelihood of each pose, up to a constant, of one independent look.
 
         Args:
             poses: x m, y m, yaw rad in the map frame.
             scan: of `bind`.
+            rest: called now and then in the middle of a large cloud; says whether others have
+                scored with this model meanwhile. The scores do not depend on it.
 
         Returns:
             Scores; None when the cloud covers more of the map than `tile_memory` holds.
@@ -106,6 +113,11 @@ class DepthModel:
             return None
         share = max(FEWEST, BUDGET // max(len(flat), 1)) / (len(scan.obstacles) + len(scan.free))
         score = torch.zeros(len(flat), dtype=torch.float32, device=flat.device)
+
+        def held_again() -> None:
+            if rest():
+                self._cache.hold(flat[:, :2], scan.reach)
+
         parts = (
             (scan.obstacles, scan.obstacle_total, self._obstacle),
             (scan.free, scan.free_total, self._free),
@@ -113,17 +125,23 @@ class DepthModel:
         for points, total, table in parts:
             if len(points):
                 chosen = thin(points, share)
-                score += self._sum(flat, chosen, table) * (total / len(chosen))
+                score += self._sum(flat, chosen, table, held_again) * (total / len(chosen))
         return (self._settings.weight * score).to(poses.dtype).reshape(poses.shape[:2])
 
     def _sum(
-        self, poses: Float[Tensor, "M 3"], points: Float[Tensor, "P 2"], table: Float[Tensor, " K"]
+        self,
+        poses: Float[Tensor, "M 3"],
+        points: Float[Tensor, "P 2"],
+        table: Float[Tensor, " K"],
+        pause: Callable[[], None],
     ) -> Float[Tensor, " M"]:
         """Sum of the table's values over the points, for each pose."""
         result = torch.empty(len(poses), dtype=torch.float32, device=poses.device)
         size = max(1, CHUNK // len(points))
         for start in range(0, len(poses), size):
             chunk = slice(start, start + size)
+            if start and start % (PIECE * size) == 0:
+                pause()
             classes = self._cache.classes_at(poses[chunk], points)
             result[chunk] = table.index_select(0, classes.flatten()).view(classes.shape).sum(1)
         return result

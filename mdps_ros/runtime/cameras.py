@@ -6,7 +6,6 @@ and needs neither the image nor the model's name.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from mdps_ros.maps import Map
 from mdps_ros.models.camera.model import CameraModel
 from mdps_ros.models.depth import DepthModel
 from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent, ImageEvent
+from mdps_ros.runtime.turns import Turns
 from mdps_ros.settings import Settings
 
 PoseScore = Callable[[Float[Tensor, "B N 3"]], "Float[Tensor, 'B N'] | None"]
@@ -60,7 +60,7 @@ class Cameras:
             device: where poses live.
         """
         self._settings = settings
-        self._lock = threading.Lock()  # of the tiles, which models of other settings share
+        self._turns = Turns()  # at the tiles, which models of other settings share
         self._depth = DepthModel(map, settings.depth, device) if settings.depth.enabled else None
         # a network that was trained on streets has nothing to say about a floor plan
         colour = settings.camera.enabled and (map.roads.count > 0 or settings.camera.weights != "")
@@ -102,9 +102,9 @@ class Cameras:
         if depth is None or scan is None:
             return None
         decorrelation = self._settings.depth.decorrelation
-        return Look(
-            "depth", self._alone(lambda poses: depth.log_likelihood(poses, scan)), decorrelation
-        )
+        rest = self._turns.rest
+        score = self._alone(lambda poses: depth.log_likelihood(poses, scan, rest))
+        return Look("depth", score, decorrelation)
 
     def _bind_colour(self, image: ColourImageEvent, intrinsics: Intrinsics) -> Look | None:
         colour = self._colour
@@ -112,15 +112,18 @@ class Cameras:
         if colour is None or view is None:
             return None
         decorrelation = self._settings.camera.decorrelation
-        return Look(
-            "camera", self._alone(lambda poses: colour.log_likelihood(poses, view)), decorrelation
-        )
+        rest = self._turns.rest
+        score = self._alone(lambda poses: colour.log_likelihood(poses, view, rest))
+        return Look("camera", score, decorrelation)
 
     def _alone(self, score: PoseScore) -> PoseScore:
-        """The same for threads of a filter and a smoother: models keep tiles of the map."""
+        """The same for threads of filter, smoother and search: models keep tiles of the map.
+
+        A large cloud is scored with rests, so that an image never waits for the whole of a search.
+        """
 
         def score_alone(poses: Tensor) -> Tensor | None:
-            with self._lock:
+            with self._turns:
                 return score(poses)
 
         return score_alone

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mdps_ros.core.mapdata import LAYERS, Bounds, RasterTile
+from mdps_ros.models.camera import model as model_module
 from mdps_ros.models.camera.feature_tiles import SIDE, FeatureTiles
 from mdps_ros.models.camera.files import halve, load_networks
 from mdps_ros.models.camera.geometry import FOCAL, HEIGHT, WIDTH
@@ -195,6 +196,30 @@ def test_what_was_asked_before_changes_nothing() -> None:
     again = two.log_likelihood(near, look)
     assert again is not None
     assert torch.equal(first, again)
+
+
+def test_scores_do_not_depend_on_rests_in_which_others_drive_out_the_tiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = networks()
+    one, two = model(net, volume=False), model(net, volume=False, tile_memory=4.0)
+    look = one.bind(image(), INTRINSICS, ahead())
+    assert look is not None
+    near = cloud(500) * torch.tensor([0.1, 0.1, 1.0]) + torch.tensor([50.0, 150.0, 0.0])
+    far = near[:, :9] - torch.tensor([120.0, 60.0, 0.0])
+    rests = []
+
+    def rest() -> bool:
+        rests.append(two.log_likelihood(far, look))
+        return True
+
+    monkeypatch.setattr(model_module, "CHUNK", 20 * len(look.thinned(500).cells))
+    monkeypatch.setattr(model_module, "PIECE", 8)
+    whole, found = one.log_likelihood(near, look), two.log_likelihood(near, look, rest)
+    assert whole is not None
+    assert found is not None
+    assert torch.equal(found, whole)
+    assert len(rests) > 2
 
 
 def test_a_cloud_that_is_too_wide_is_refused() -> None:

@@ -16,6 +16,7 @@ last one over `camera.decorrelation`.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ BUDGET = 20_000_000  # particles x cells per image; larger clouds get fewer cell
 FEWEST = 64  # cells that are scored however large the cloud
 DEARER = 1.0  # a cell of a pose costs as much as so many numbers of a volume
 CHUNK = 1 << 16  # particles x cells at a time: the intermediates stay in the processor's cache
+PIECE = 32  # chunks without a rest
 
 
 class CameraModel:
@@ -99,13 +101,18 @@ class CameraModel:
         return None if look is None else look._replace(few=look.thinned(self._settings.cells))
 
     def log_likelihood(
-        self, poses: Float[Tensor, "B N 3"], look: CameraLook
+        self,
+        poses: Float[Tensor, "B N 3"],
+        look: CameraLook,
+        rest: Callable[[], bool] = lambda: False,
     ) -> Float[Tensor, "B N"] | None:
         """Log-likelihood of each pose, up to a constant, of one independent look.
 
         Args:
             poses: x m, y m, yaw rad of the base in the map frame.
             look: of `bind`.
+            rest: called now and then in the middle of a large cloud; says whether others have
+                scored with this model meanwhile. The scores do not depend on it.
 
         Returns:
             Scores; None when the cloud covers more of the map than `tile_memory` holds.
@@ -115,7 +122,7 @@ class CameraModel:
         if score is None:
             if not self._store.hold(flat[:, :2], look.reach):
                 return None
-            score = self._by_pose(flat, look)
+            score = self._by_pose(flat, look, rest)
         return (self._settings.weight * score).to(poses.dtype).reshape(poses.shape[:2])
 
     def _by_volume(
@@ -132,7 +139,9 @@ class CameraModel:
             return None
         return volume.scores(poses, look.lattice, planned, self._store)
 
-    def _by_pose(self, poses: Float[Tensor, "M 3"], look: CameraLook) -> Float[Tensor, " M"]:
+    def _by_pose(
+        self, poses: Float[Tensor, "M 3"], look: CameraLook, rest: Callable[[], bool]
+    ) -> Float[Tensor, " M"]:
         """Scores by some of the cells, each at the nearest cell of the map."""
         _, cells, features = look.thinned(self._cells(poses))
         weights = features.flatten()
@@ -140,6 +149,8 @@ class CameraModel:
         size = max(1, CHUNK // len(cells))
         for start in range(0, len(poses), size):
             chunk = slice(start, start + size)
+            if start and start % (PIECE * size) == 0 and rest():
+                self._store.hold(poses[:, :2], look.reach)
             found = self._store.at(self._store.rows_at(poses[chunk], cells))
             score[chunk] = found.float().flatten(1) @ weights
         return score
