@@ -139,7 +139,8 @@ def smoothing_rows(
     settings = with_values(settings, {**off, "runtime.seed": seed})
     frames = hindsight(place, settings, _odometry(sequence), truth_on(place, sequence), lags_s)
     if pictures is not None:
-        draw_hindsight(pictures / f"{name}_{seed}.png", frames, f"KITTI {name}, seed {seed}")
+        title = f"KITTI {name}, seed {seed}"
+        draw_hindsight(pictures / f"{name}_{seed}.png", frames, title, place)
     return rows_of(name, seed, frames)
 
 
