@@ -38,7 +38,7 @@ def draw_hindsight(path: Path, frames: Mapping[str, MethodFrames], title: str, m
     """
     figure = Figure(figsize=(14.0, 6.2), layout="constrained")
     FigureCanvasAgg(figure)
-    place, curves = np.ravel(figure.subfigures(1, 2, width_ratios=(5, 8)))
+    place, curves = figure.subfigures(1, 2, squeeze=False, width_ratios=(5, 8))[0]
     _places(place.subplots(), frames, map)
     upper, lower = curves.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     for colour, (method, said) in zip(COLOURS, frames.items(), strict=False):
