@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mdps_ros.cli.evaluate_ablations import ablations
 from mdps_ros.cli.evaluate_bearings import bearings
 from mdps_ros.cli.evaluate_camera import camera_frames, camera_real
 from mdps_ros.cli.evaluate_helsinki import helsinki
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mdps_ros.evaluation.results import Row
 
 app = typer.Typer(no_args_is_help=True, help="Measure on drives whose truth is known.")
+app.command()(ablations)
 app.command()(bearings)
 app.command(name="camera-frames")(camera_frames)
 app.command(name="camera-real")(camera_real)

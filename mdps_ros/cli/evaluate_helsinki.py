@@ -43,7 +43,7 @@ def helsinki(
         list[str] | None, typer.Option("--heading", help="known to 30 degrees, or unknown.")
     ] = None,
     methods: Annotated[
-        list[str] | None, typer.Option("--method", help="mdpf, road, dense ...; again for more.")
+        list[str] | None, typer.Option("--method", help="mdpf, a-mdpf, dense ...; again for more.")
     ] = None,
     control: Annotated[
         bool, typer.Option(help="Show the images of another drive: nothing must converge.")
@@ -68,18 +68,19 @@ def helsinki(
     from rich.console import Console
 
     from mdps_ros.cli.run_tasks import run_tasks
-    from mdps_ros.evaluation import calibration_report, results, street_report
+    from mdps_ros.evaluation import calibration_report, results, street_report, street_scenes
     from mdps_ros.evaluation import street_drives as suite
 
-    among("--split", [split], suite.SPLITS)
+    among("--split", [split], street_scenes.SPLITS)
     known_methods = suite.FILTERS if lag else suite.METHODS
+    usual = [method for method in known_methods if method != suite.SINGLE]
     runs = tuple(
         suite.StreetRun(
             method=method, map=map, heading_known=heading == "known", own_images=not control
         )
-        for method in among("--method", methods or list(known_methods), known_methods)
+        for method in among("--method", methods or usual, known_methods)
         for heading in among("--heading", headings or ["known"], ("known", "unknown"))
-        for map in among("--map", maps or ["clean", "imperfect"], suite.MAPS)
+        for map in among("--map", maps or ["clean", "imperfect"], street_scenes.MAPS)
     )
     settings = street_settings(assignments)
     numbers = range(drives)

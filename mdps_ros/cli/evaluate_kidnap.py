@@ -37,11 +37,11 @@ def kidnap(
     from rich.console import Console
 
     from mdps_ros.cli.run_tasks import run_tasks
-    from mdps_ros.evaluation import kidnap_report, results, street_drives
+    from mdps_ros.evaluation import kidnap_report, results, street_scenes
     from mdps_ros.evaluation.street_kidnaps import kidnap_rows
 
-    among("--split", [split], street_drives.SPLITS)
-    chosen = tuple(among("--map", maps or list(street_drives.MAPS), street_drives.MAPS))
+    among("--split", [split], street_scenes.SPLITS)
+    chosen = tuple(among("--map", maps or ["clean", "imperfect"], street_scenes.MAPS))
     settings = street_settings(assignments)
     tasks = [(split, index, chosen, settings) for index in range(drives)]
     rows = [row for group in run_tasks(kidnap_rows, tasks, jobs) for row in group]

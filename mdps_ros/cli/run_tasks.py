@@ -10,7 +10,10 @@ Result = TypeVar("Result")
 
 
 def run_tasks(
-    work: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], jobs: int
+    work: Callable[..., Result],
+    tasks: Sequence[tuple[Any, ...]],
+    jobs: int,
+    take: Callable[[int, Result], None] = lambda number, result: None,
 ) -> list[Result]:
     """Results of work(*task) in the order of the tasks.
 
@@ -18,6 +21,7 @@ def run_tasks(
         work: function of a module, of plain values.
         tasks: its arguments.
         jobs: processes at a time; 0 takes one for each core.
+        take: called with the number of a task and its result as soon as there is one.
     """
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,11 +29,13 @@ def run_tasks(
     from rich.console import Console
     from rich.progress import track
 
+    if not tasks:
+        return []
     workers = min(jobs or os.cpu_count() or 1, len(tasks))
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(work, *task) for task in tasks]
+        numbers = {pool.submit(work, *task): number for number, task in enumerate(tasks)}
         console = Console(stderr=True)
-        for done in track(as_completed(futures), "runs", len(futures), console=console):
-            done.result()
-        return [future.result() for future in futures]
+        for done in track(as_completed(numbers), "runs", len(numbers), console=console):
+            take(numbers[done], done.result())
+        return [future.result() for future in numbers]

@@ -4,6 +4,7 @@ What MDPS (Younis and Sudderth 2024) compares itself with, after OrienterNet (Sa
 every frame is compared with all poses of a grid, and the sequence is fused by moving the grid's
 probabilities with the odometry. It sees the same start, roads, images and weights of looks as the
 filter. It has no continuous states: neither the odometer's errors nor the map's are estimated.
+Without the fusion it is what one image alone says.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ HEADINGS = 72
 CELL_SD = CELL_M / math.sqrt(12.0)  # m, of a place within its cell
 HEADING_SD = math.tau / HEADINGS / math.sqrt(12.0)  # rad, likewise
 DRAWS = 1 << 20  # of the prior, which become the first shares
+SINGLE_EVERY_M = 15.0  # of travel, between two images that are searched for by themselves
 
 
 class DenseSearch:
@@ -44,10 +46,14 @@ class DenseSearch:
     Args:
         place: the map, with roads.
         settings: the whole tree; its seed draws the prior.
+        fused: false searches for every image by itself, as an independent look, from the prior: of
+            the drive before it only the turns of the odometer count, where the heading is known.
     """
 
-    def __init__(self, place: Map, settings: Settings) -> None:
+    def __init__(self, place: Map, settings: Settings, *, fused: bool = True) -> None:
         self._settings = settings
+        self._fused = fused
+        self._turned = 0.0  # rad by the odometer since the first frame
         device = torch.device("cpu")
         self._cameras = Cameras(place, settings, device)
         self._roads = build_road_index(place.roads, device)
@@ -55,11 +61,9 @@ class DenseSearch:
         self._images = ImageQueue(settings.runtime.image_wait)
         self._travel = Travel()
         self._grid = grid_over(place.bounds, CELL_M, HEADINGS)
-        start = settings.start
-        heading = (start.heading, start.heading_sd) if start.heading_known else None
-        generator = torch.Generator(device).manual_seed(settings.runtime.seed)
-        draws = sample_prior(RoadPrior(place.roads, heading), 1, DRAWS, generator)
-        self._share = self._grid.histogram(draws[0])
+        self._network = place.roads
+        self._generator = torch.Generator(device).manual_seed(settings.runtime.seed)
+        self._share = self._prior()
 
     def handle(self, event: Event) -> Iterator[Output]:
         """Take one event in; estimates come at images that odometry covers."""
@@ -76,6 +80,7 @@ class DenseSearch:
 
     def _frame(self, now: OdometrySample, image: ImageEvent) -> Iterator[Output]:
         motion, least = self._travel.step(now), self._settings.filter.update_distance
+        least = least if self._fused else max(least, SINGLE_EVERY_M)
         if self._travel.last is None:
             self._travel.begin(now)
         elif self._travel.since(ColourImageEvent, now) < least:
@@ -83,10 +88,20 @@ class DenseSearch:
         travelled = max(self._travel.since(ColourImageEvent, now), least)
         self._travel.last = now
         self._travel.looked(ColourImageEvent, now)
-        if motion.distance > 0.0:
+        self._turned += float(motion.increment[2])
+        if not self._fused:
+            self._share, travelled = self._prior(), math.inf
+        elif motion.distance > 0.0:
             self._share = self._grid.moved(self._share, step_of(motion, self._settings))
         self._share = self._grid.weighed(self._share, self._score(motion, image, travelled))
         yield from told(self._grid, self._share, self._settings, now, self._travel.total(now))
+
+    def _prior(self) -> Share:
+        """Anywhere on the roads, with the start's heading turned as the odometer has turned."""
+        start = self._settings.start
+        heading = (start.heading + self._turned, start.heading_sd) if start.heading_known else None
+        prior = RoadPrior(self._network, heading)
+        return self._grid.histogram(sample_prior(prior, 1, DRAWS, self._generator)[0])
 
     def _score(
         self, motion: Motion, image: ImageEvent, travelled: float
@@ -158,8 +173,10 @@ def told(
     )
 
 
-def search(place: Map, settings: Settings, events: Iterable[Event]) -> Iterator[Output]:
-    """What a dense search says to the events of a drive."""
-    dense = DenseSearch(place, settings)
+def search(
+    place: Map, settings: Settings, events: Iterable[Event], *, fused: bool = True
+) -> Iterator[Output]:
+    """What a dense search says to the events of a drive; see `DenseSearch`."""
+    dense = DenseSearch(place, settings, fused=fused)
     for event in events:
         yield from dense.handle(event)

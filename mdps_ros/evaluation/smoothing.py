@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from mdps_ros.runtime.outputs import Mode
 from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.smoothing.frames import FilterFrame
 from mdps_ros.runtime.smoothing.replay import smooth_replay
+from mdps_ros.runtime.smoothing.setup import pass_setup
 from mdps_ros.runtime.smoothing.smoother import Smoother, compact, top_hypothesis
 from mdps_ros.runtime.smoothing.walk import SmoothedFrame
 from mdps_ros.settings import EstimateSettings, MapErrorSettings, Settings, with_values
@@ -38,6 +40,10 @@ from mdps_ros.settings import EstimateSettings, MapErrorSettings, Settings, with
 TRUTH_KERNEL = (0.5, 0.5, 0.02)
 """m, m, rad about every particle: what a belief of particles is as a density."""
 OFFLINE = "offline"
+WalkChanges = Mapping[str, Any]
+"""Fields of `PassSetup` that differ."""
+WALKS: Mapping[str, WalkChanges] = MappingProxyType({OFFLINE: {}})
+"""Offline smoothers by name; here the one of the settings."""
 
 
 class Said(NamedTuple):
@@ -96,6 +102,7 @@ class Comparison:
         truth: true poses in the map frame.
         map_error: the one that the filter reckons with.
         device: where particles live.
+        walks: offline smoothers.
     """
 
     def __init__(
@@ -105,6 +112,7 @@ class Comparison:
         truth: Track,
         map_error: MapErrorSettings,
         device: torch.device,
+        walks: Mapping[str, WalkChanges] = WALKS,
     ) -> None:
         self._settings, self._map_error, self._device = settings, map_error, device
         self._smoothers = {
@@ -114,7 +122,8 @@ class Comparison:
             for lag in map(float, lags_s)
         }
         self._frames: list[FilterFrame] = []
-        names = (FILTER, *self._smoothers, OFFLINE)
+        self._walks = walks
+        names = (FILTER, *self._smoothers, *walks)
         kernel = pit.output_kernel(settings)
         self.told = {name: Told(truth, settings.estimate, kernel) for name in names}
 
@@ -138,10 +147,11 @@ class Comparison:
 
     def _finish(self) -> None:
         """Smooth offline what one belief has left."""
-        if self._frames:
+        usual = pass_setup(self._settings, self._map_error, self._device)
+        for name, changes in self._walks.items() if self._frames else ():
             start = time.perf_counter()
-            told = self.told[OFFLINE]
-            told.take(smooth_replay(self._frames, self._settings, self._map_error, self._device))
+            setup, told = dataclasses.replace(usual, **changes), self.told[name]
+            told.take(smooth_replay(self._frames, self._settings.runtime.seed, setup))
             told.seconds += time.perf_counter() - start
         self._frames = []
 
@@ -164,6 +174,7 @@ def hindsight(
     events: Iterable[Event],
     truth: Track,
     lags_s: Sequence[float],
+    walks: Mapping[str, WalkChanges] = WALKS,
 ) -> dict[str, MethodFrames]:
     """Drive once, and say what the filter and every smoother made of each frame.
 
@@ -173,10 +184,11 @@ def hindsight(
         events: of the drive, in order.
         truth: true poses in the map frame.
         lags_s: see `Comparison`.
+        walks: offline smoothers.
     """
     settings = with_values(settings, {"smoother.enabled": False})
     device, _ = choose_device(settings.runtime.device)
-    comparison = Comparison(settings, lags_s, truth, settings.map_error, device)
+    comparison = Comparison(settings, lags_s, truth, settings.map_error, device, walks)
     trace = collect_trace(answers(Session(place, settings, comparison.watch), events))
     travelled = dict(zip(trace.stamps_ns.tolist(), trace.travelled.tolist(), strict=True))
     return comparison.frames(travelled)

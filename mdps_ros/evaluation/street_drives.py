@@ -20,37 +20,29 @@ import torch
 
 from mdps_ros.evaluation import calibration, dense_search
 from mdps_ros.evaluation.belief_nll import MixtureNll
+from mdps_ros.evaluation.decoupled import COUPLED, DecoupledOutput, OutputMixture
 from mdps_ros.evaluation.dense_search import CELL_SD, HEADING_SD
-from mdps_ros.evaluation.metrics import errors
-from mdps_ros.evaluation.pit import PitWatch, output_kernel
+from mdps_ros.evaluation.metrics import errors, recall_at
+from mdps_ros.evaluation.pit import PitWatch
 from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
 from mdps_ros.evaluation.run import Trace, Track, answers, collect_trace
-from mdps_ros.evaluation.smoothing import hindsight
+from mdps_ros.evaluation.smoothing import WALKS, WalkChanges, hindsight
 from mdps_ros.evaluation.smoothing_frames import rows_of
-from mdps_ros.maps import Map, load_map
-from mdps_ros.maps.imperfect import ImperfectStyle, imperfect_map
+from mdps_ros.evaluation.street_scenes import AS_DRAWN, SCENES, told_map
+from mdps_ros.maps import load_map
 from mdps_ros.runtime.events import ColourImageEvent, Event, OdometryEvent, PinholeCamera
 from mdps_ros.runtime.session import Session
 from mdps_ros.settings import Settings, with_values
-from mdps_ros.sim.street_drive import StreetDriveStyle, simulate_street_drive
-from mdps_ros.sim.street_split import HELSINKI_TEST, HELSINKI_TRAIN
+from mdps_ros.sim.street_drive import simulate_street_drive
 
 LENGTH_M = 500.0
 START_HEADING_SD = math.radians(30.0)
 CURVE_M = (0, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500)
 """Travel at which rows tell the error, for curves of recall over distance."""
-SPLITS = MappingProxyType({"train": HELSINKI_TRAIN, "test": HELSINKI_TEST})
+LATE_M = 100.0
 FIRST_SEED = MappingProxyType({"train": 20_000, "test": 10_000})
 """Seeds of drives begin here: none is a seed of training frames."""
-
-MAPS: Mapping[str, ImperfectStyle | None] = MappingProxyType(
-    {
-        "clean": None,
-        "imperfect": ImperfectStyle(),
-    }
-)
-"""What the localizer is given in place of the map that was drawn."""
 
 FILTERS: Mapping[str, Mapping[str, bool | float | str]] = MappingProxyType(
     {
@@ -60,14 +52,15 @@ FILTERS: Mapping[str, Mapping[str, bool | float | str]] = MappingProxyType(
     }
 )
 """Name of a particle filter -> what it changes in the settings."""
-DENSE = "dense"
+A_MDPF, DENSE, SINGLE = "a-mdpf", "dense", "single frame"
+_CELLS = {"filter.bandwidth_position": CELL_SD, "filter.bandwidth_yaw": HEADING_SD}
 METHODS: Mapping[str, Mapping[str, bool | float | str]] = MappingProxyType(
-    {
-        **FILTERS,
-        DENSE: {"filter.bandwidth_position": CELL_SD, "filter.bandwidth_yaw": HEADING_SD},
-    }
+    {**FILTERS, A_MDPF: {"camera.weight": 1.0}, DENSE: _CELLS, SINGLE: _CELLS}
 )
-"""The same for all methods; the dense search has no kernels, a place is anywhere in its cell."""
+"""The same for all methods; a dense search has no kernels, a place is anywhere in its cell."""
+
+OUTPUTS: Mapping[str, OutputMixture] = MappingProxyType({A_MDPF: OutputMixture()})
+"""Of the methods that tell another mixture than they resample from; see `decoupled`."""
 
 TOLD = ("map_error.sd=0.85", "map_error.distance=20", "map_error.turns=true")
 """What one would tell a localizer of a surveyed city map; the same for all maps and methods."""
@@ -79,21 +72,24 @@ class StreetRun:
 
     Attributes:
         method: of METHODS.
-        map: of MAPS.
+        map: of `street_scenes.MAPS`.
         heading_known: whether the start heading is told with a standard deviation of 30 degrees.
         own_images: false shows the images of another drive, the control that must not converge.
+        scene: of `street_scenes.SCENES`.
     """
 
     method: str = "mdpf"
     map: str = "clean"
     heading_known: bool = True
     own_images: bool = True
+    scene: str = AS_DRAWN
 
     @property
     def name(self) -> str:
         """For tables."""
         words = [self.method, f"{self.map} map"]
         words.append("heading known" if self.heading_known else "heading unknown")
+        words += [] if self.scene == AS_DRAWN else [self.scene]
         return ", ".join(words if self.own_images else [*words, "images of another drive"])
 
 
@@ -131,7 +127,7 @@ def drive_rows(
     """Localize one drive in several ways; a function of plain values, for worker processes.
 
     Args:
-        split: part of Helsinki, of SPLITS.
+        split: part of Helsinki, of `street_scenes.SPLITS`.
         index: number of the drive; equal numbers are equal drives.
         runs: ways to localize it.
         settings: the whole tree; its seed is replaced by the drive's number.
@@ -140,8 +136,7 @@ def drive_rows(
         One row per run.
     """
     torch.set_num_threads(1)
-    drive = recorded_drive(split, index)
-    return [_row(drive, split, index, run, settings) for run in runs]
+    return [_row(split, index, run, settings) for run in runs]
 
 
 def hindsight_rows(
@@ -151,56 +146,73 @@ def hindsight_rows(
     runs: tuple[StreetRun, ...],
     settings: Settings,
     lags_s: Sequence[float],
+    walks: Mapping[str, WalkChanges] = WALKS,
 ) -> list[Row]:
     """The filter, smoothers of several lags and the offline smoother on one drive.
 
     Args:
-        split: part of Helsinki, of SPLITS.
+        split: part of Helsinki, of `street_scenes.SPLITS`.
         index: number of the drive.
         seed: of the filter; what is told of the start and how the map is wrong stay the drive's.
         runs: ways to localize it.
         settings: the whole tree.
         lags_s: ages at which a fixed-lag smoother has its last word, s.
+        walks: offline smoothers, see `smoothing.WALKS`.
 
     Returns:
         One row per run and method, see `smoothing_frames.rows_of`; its seed is the drive's number
         and `filter_seed` the filter's.
     """
     torch.set_num_threads(1)
-    drive = recorded_drive(split, index)
     rows = []
     for run in runs:
+        drive, city = recorded_drive(split, index, run.scene), SCENES[run.scene].city
         told = _told(settings, run, drive.truth, index)
         told = with_values(told, {"runtime.seed": index + 1000 * seed})
         events = drive.events(_other(run, split, index))
-        frames = hindsight(told_map(run.map, index), told, events, drive.truth, lags_s)
+        place = told_map(run.map, index, city)
+        frames = hindsight(place, told, events, drive.truth, lags_s, walks)
         rows += [{**row, "filter_seed": seed} for row in rows_of(f"{run.name},", index, frames)]
     return rows
 
 
 def _other(run: StreetRun, split: str, index: int) -> RecordedDrive | None:
-    return None if run.own_images else recorded_drive(split, index + 1)
+    return None if run.own_images else recorded_drive(split, index + 1, run.scene)
 
 
-def _row(drive: RecordedDrive, split: str, index: int, run: StreetRun, settings: Settings) -> Row:
-    place = told_map(run.map, index)
+def _row(split: str, index: int, run: StreetRun, settings: Settings) -> Row:
+    drive = recorded_drive(split, index, run.scene)
+    place = told_map(run.map, index, SCENES[run.scene].city)
     settings = _told(settings, run, drive.truth, index)
     begun = time.perf_counter()
-    kernel = output_kernel(settings)
+    mixture = OUTPUTS.get(run.method, COUPLED)
+    kernel = mixture.kernel(settings)
     nll, pit = MixtureNll(drive.truth, kernel), PitWatch(drive.truth, kernel)
     events = drive.events(_other(run, split, index))
-    if run.method == DENSE:
-        outputs = dense_search.search(place, settings, events)
+    if run.method in (DENSE, SINGLE):
+        outputs = dense_search.search(place, settings, events, fused=run.method == DENSE)
     else:
-        outputs = answers(Session(place, settings), events)
+        decoupled = DecoupledOutput(mixture, settings.estimate)
+        outputs = decoupled.tell(answers(Session(place, settings, decoupled.watch), events))
     trace = collect_trace(pit.watch(nll.watch(outputs)), drive.truth)
     trace = dataclasses.replace(trace, seconds=time.perf_counter() - begun)
     row = row_of(run.name, index, trace)
     row.update(method=run.method, map=run.map, heading_known=run.heading_known)
     row.update(nll.means(trace.travelled))
+    row.update(late_recalls(trace))
     row.update(error_curve(trace))
     row.update(calibration.figures(calibration.of_trace(trace, pit.values, settings.estimate)))
     return row
+
+
+def late_recalls(trace: Trace) -> dict[str, float | None]:
+    """Share of the frames beyond LATE_M of travel, claimed or not, that are within 1 and 5 m."""
+    late = np.isfinite(trace.truth).all(axis=1) & (trace.travelled > LATE_M)
+    position = errors(trace.estimate[late], trace.truth[late]).position_m
+    return {
+        f"recall_at_{radius}m_after_100m": recall_at(position, radius) if late.any() else None
+        for radius in (1, 5)
+    }
 
 
 def error_curve(trace: Trace) -> dict[str, float | None]:
@@ -214,17 +226,18 @@ def error_curve(trace: Trace) -> dict[str, float | None]:
 
 
 @lru_cache(maxsize=4)
-def recorded_drive(split: str, index: int) -> RecordedDrive:
+def recorded_drive(split: str, index: int, scene: str = AS_DRAWN) -> RecordedDrive:
     """Drive, render and keep drive number `index` of a split."""
-    city = told_map("clean", index)
+    drawn = SCENES[scene]
+    city = load_map(drawn.city)
     street = simulate_street_drive(
         city.roads,
         city.buildings,
         city.streetscape,
-        SPLITS[split],
+        drawn.bounds(split),
         LENGTH_M,
         np.random.default_rng(FIRST_SEED[split] + index),
-        StreetDriveStyle(rate_hz=2.5),
+        drawn.style,
     )
     camera = street.camera
     lens = PinholeCamera.of(camera)
@@ -238,14 +251,6 @@ def recorded_drive(split: str, index: int) -> RecordedDrive:
     )
     truth = Track(street.drive.stamps_ns, street.drive.poses)
     return RecordedDrive(odometry=odometry, images=images, truth=truth)
-
-
-@lru_cache(maxsize=8)
-def told_map(kind: str, index: int) -> Map:
-    """The map of MAPS that the localizer of a drive is given."""
-    style = MAPS[kind]
-    city = load_map("helsinki")
-    return city if style is None else imperfect_map(city, style, np.random.default_rng(index))
 
 
 def _told(settings: Settings, run: StreetRun, truth: Track, index: int) -> Settings:

@@ -22,7 +22,8 @@ from mdps_ros.evaluation.metrics import (
 )
 from mdps_ros.evaluation.results import Row
 from mdps_ros.evaluation.run import Trace, Track, answers, collect_trace
-from mdps_ros.evaluation.street_drives import RecordedDrive, recorded_drive, told_map
+from mdps_ros.evaluation.street_drives import RecordedDrive, recorded_drive
+from mdps_ros.evaluation.street_scenes import told_map
 from mdps_ros.runtime.events import OdometryEvent
 from mdps_ros.runtime.frames import between, compose
 from mdps_ros.runtime.outputs import State
@@ -77,9 +78,9 @@ def kidnap_rows(split: str, index: int, maps: tuple[str, ...], settings: Setting
     """Drive number `index`, carried off to the streets of the next one; the start is unknown.
 
     Args:
-        split: part of Helsinki, of `street_drives.SPLITS`.
+        split: part of Helsinki, of `street_scenes.SPLITS`.
         index: number of the drive, and the filter's seed.
-        maps: of `street_drives.MAPS`.
+        maps: of `street_scenes.MAPS`.
         settings: the whole tree.
 
     Returns:

@@ -131,6 +131,8 @@ def combine(
     weak_share: float,
     count: int,
     generator: torch.Generator,
+    *,
+    divided: bool = True,
 ) -> SmoothedVehicle:
     """The smoothed belief of a time from what each filter predicts for it.
 
@@ -143,6 +145,8 @@ def combine(
         weak_share: gamma of the weaker quality.
         count: particles drawn from each filter.
         generator: on the particles' device.
+        divided: whether weights are divided by the density that the particles were drawn from;
+            false is wrong, and for comparison only.
 
     Returns:
         2 `count` particles; as a density they need a kernel of their own.
@@ -161,11 +165,12 @@ def combine(
     log_q = torch.logaddexp(*(log_sums(terms) for terms in near))
     pairs = meet(ahead, mapped[..., 2].double(), behind, map_error)
     terms = overlaps(pairs, ahead.quality, behind.quality, weak_share)
-    divided = terms.of_second - behind.log_start.double().unsqueeze(1)
-    terms = terms._replace(of_second=divided)
+    of_second = terms.of_second - behind.log_start.double().unsqueeze(1)
+    terms = terms._replace(of_second=of_second)
     joint, log_top = _joint_shares(near[0], near[1], terms)
     log_score = joint.double().sum(-1).log() + log_top
-    log_weights, log_overlap = normalise(log_score - log_q - math.log(count))
+    drawn = log_q if divided else torch.zeros_like(log_q)
+    log_weights, log_overlap = normalise(log_score - drawn - math.log(count))
     j = _choose(joint, generator)
     of_j = partners(pairs, ahead.quality, behind.quality, j).joined(near[0])
     i = torch.cat([_choose(part.values, generator) for part in shares(of_j)], 1)

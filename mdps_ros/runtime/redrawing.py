@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 
 from mdps_ros.core.adaptive import KldCount
 from mdps_ros.core.cells import PoseGrid
 from mdps_ros.core.kernels import pose_kernel
-from mdps_ros.core.resampling import EssTriggered, MixtureResampler
+from mdps_ros.core.protocols import IndexScheme
+from mdps_ros.core.resampling import (
+    EssTriggered,
+    MixtureResampler,
+    multinomial,
+    residual,
+    stratified,
+    systematic,
+)
 from mdps_ros.core.types import Belief
 from mdps_ros.core.weights import effective_size
 from mdps_ros.settings import FilterSettings
 
 QUANTILE = 2.326  # the KLD bound holds with a probability of 99 %
+SCHEMES: Mapping[str, IndexScheme] = MappingProxyType(
+    {
+        "stratified": stratified,
+        "systematic": systematic,
+        "residual": residual,
+        "multinomial": multinomial,
+    }
+)
+"""Words of `filter.resampling`."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,8 @@ def redrawing(settings: FilterSettings, device: torch.device) -> Redrawing:
     """How a filter on a device draws anew."""
     position, yaw = settings.bandwidth_position, settings.bandwidth_yaw
     mixture = MixtureResampler(
-        pose_kernel(torch.tensor([position, position, yaw**2], device=device))
+        pose_kernel(torch.tensor([position, position, yaw**2], device=device)),
+        SCHEMES[settings.resampling],
     )
     counter = KldCount(
         PoseGrid(settings.kld_bin, settings.kld_bin_yaw),

@@ -36,6 +36,11 @@ class FilterSettings:
     ess_fraction: float = live_setting(
         0.5, "Resample when the effective sample size falls below this share.", low=0.0, high=1.0
     )
+    resampling: str = live_setting(
+        "stratified",
+        "How resampling chooses particles; `multinomial`: by independent draws.",
+        choices=("stratified", "systematic", "residual", "multinomial"),
+    )
     tempering_size: float = live_setting(
         100.0,
         "Effective particles that an image must leave; a sharper one is taken in parts.",

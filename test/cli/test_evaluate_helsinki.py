@@ -65,13 +65,14 @@ def test_every_drive_is_localized_in_every_way_and_all_files_are_written(
     words += ["--set", "camera.decorrelation=11", "--json", str(file)]
     assert main(words) == 0
     assert [call[:2] for call in asked] == [("test", 0), ("test", 1), ("test", 2)]
-    assert {run.method for run in asked[0][3]} == {"mdpf", "particle filter", "road", "dense"}
+    methods = {"mdpf", "a-mdpf", "particle filter", "road", "dense"}
+    assert {run.method for run in asked[0][3]} == methods
     assert not any(run.heading_known for run in asked[0][3])
     assert asked[0][4].camera.decorrelation == 11.0
     assert "helsinki test" in capsys.readouterr().out
     document = json.loads(file.read_text())
     assert [row["seed"] for row in document["rows"][:3]] == [0, 1, 2]
-    assert len(document["calibration"]) == 4
+    assert len(document["calibration"]) == 5
     assert document["reliability"][0]["frames"] == 60
     assert "## Calibration" in file.with_suffix(".md").read_text()
     assert (tmp_path / "found.png").exists()

@@ -13,6 +13,7 @@ from mdps_ros.evaluation import street_drives as suite
 from mdps_ros.evaluation.belief_nll import CAP_NATS, MixtureNll
 from mdps_ros.evaluation.pit import output_kernel
 from mdps_ros.evaluation.run import Track
+from mdps_ros.evaluation.street_scenes import SPLITS
 from mdps_ros.runtime.events import ColourImageEvent, OdometryEvent
 from mdps_ros.runtime.outputs import ParticleSnapshot
 from mdps_ros.settings import Settings, with_values
@@ -73,7 +74,7 @@ def test_a_drive_is_that_of_its_number_and_stays_in_its_split(short_drives) -> N
     assert np.array_equal(drive.truth.poses, again.truth.poses)
     assert np.array_equal(drive.images[-1].rgb, again.images[-1].rgb)
     assert not np.array_equal(drive.truth.poses[0], other.truth.poses[0])
-    bounds: Bounds = suite.SPLITS["test"]
+    bounds: Bounds = SPLITS["test"]
     assert (drive.truth.poses[:, 1] < bounds.max_y).all()
 
 

@@ -7,26 +7,20 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from mdps_ros.runtime.smoothing.frames import FilterFrame
-from mdps_ros.runtime.smoothing.setup import Station, pass_setup
+from mdps_ros.runtime.smoothing.setup import PassSetup, Station
 from mdps_ros.runtime.smoothing.walk import SmoothedFrame, walk_back
-from mdps_ros.settings import MapErrorSettings, Settings
 
 
 def smooth_replay(
-    frames: Sequence[FilterFrame],
-    settings: Settings,
-    map_error: MapErrorSettings,
-    device: torch.device,
+    frames: Sequence[FilterFrame], seed: int, setup: PassSetup
 ) -> Iterator[SmoothedFrame]:
     """Beliefs of all frames given the whole drive, newest first, as they come about.
 
     Args:
         frames: oldest first, at least one, of a filter that was not started anew between them;
             `smoother.compact` makes them small.
-        settings: the whole tree.
-        map_error: the one that the filter reckoned with.
-        device: where particles live.
+        seed: of the filter.
+        setup: of the walk; `setup.pass_setup` makes the one of a filter's settings.
     """
-    generator = torch.Generator(device).manual_seed(settings.runtime.seed + 2)
-    setup = pass_setup(settings, map_error, device)
+    generator = torch.Generator(setup.kernel.bandwidth.device).manual_seed(seed + 2)
     return walk_back([Station(frame, setup) for frame in frames], setup, generator)

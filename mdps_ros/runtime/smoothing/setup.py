@@ -33,6 +33,8 @@ class PassSetup:
         particles: of the backward filter where the belief is narrow, and smoothed ones per frame.
         per_cell: backward particles for every occupied cell, where these are more.
         most: times `particles`, the most that is spent on a wide belief.
+        least_met: effective particles of the filter below which both filters propose places.
+        divided: see `vehicle_smoothing.combine`.
     """
 
     model: BackwardVehicleModel
@@ -43,6 +45,8 @@ class PassSetup:
     particles: int
     per_cell: float = 3.0
     most: int = 2
+    least_met: float = 50.0
+    divided: bool = True
 
     @property
     def guides(self) -> int:

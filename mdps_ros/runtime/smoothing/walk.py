@@ -24,7 +24,6 @@ from mdps_ros.runtime.smoothing.frames import FilterFrame, thinned
 from mdps_ros.runtime.smoothing.setup import PassSetup, Station, broadened
 
 WALKING_SPREAD = 2.0  # times the filter's spread of scale and bias, where a walk begins
-LEAST_SIZE = 50.0  # effective particles of the filter below which both filters propose places
 MESSAGE_WIDTH = 2.0  # of the filter's kernel, for what the future says, which is seldom sharp
 REACH = 5.0  # kernel widths beyond which two particles do not meet
 FORWARD_SHARE = 3  # forward particles for one backward particle
@@ -150,12 +149,22 @@ def _meet(
         if here.comes_wide:
             return future_alone(belief, frame.score, generator)
         found = _reweighed(frame.filtered, belief, setup)
-        if float(effective_size(found.log_weights)[0]) >= LEAST_SIZE:
+        if float(effective_size(found.log_weights)[0]) >= setup.least_met:
             return found
         near = _within_reach(frame.predicted, belief, setup)
         count = setup.particles // 2
         look = frame.score
-        return combine(near, belief, setup.kernel, setup.map_error, look, share, count, generator)
+        return combine(
+            near,
+            belief,
+            setup.kernel,
+            setup.map_error,
+            look,
+            share,
+            count,
+            generator,
+            divided=setup.divided,
+        )
     except DegenerateWeightsError:
         return None
 
