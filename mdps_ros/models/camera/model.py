@@ -29,6 +29,7 @@ from mdps_ros.core.mapdata import TileSource
 from mdps_ros.models.camera import volume
 from mdps_ros.models.camera.feature_tiles import FeatureTiles
 from mdps_ros.models.camera.files import load_networks
+from mdps_ros.models.camera.folding import folded
 from mdps_ros.models.camera.look import CameraLook, make_look
 from mdps_ros.models.camera.networks import CameraNetworks
 from mdps_ros.models.camera.view import Intrinsics, canonical_view
@@ -57,14 +58,14 @@ class CameraModel:
             tiles: the map.
             settings: weights file, number of cells, memory.
             device: where networks, poses and features live.
-            networks: in eval mode; those of `settings.weights` where None.
+            networks: in eval mode, which stay as they are; those of `settings.weights` where None.
 
         Raises:
             WeightsError: the weights cannot be read.
         """
         self._settings = settings
         self._device = device
-        self._networks = (networks or load_networks(settings.weights)).to(device)
+        self._networks = folded(networks or load_networks(settings.weights)).to(device)
         cache = Path(settings.tile_cache).expanduser() if settings.tile_cache else None
         self._store = FeatureTiles(tiles, self._networks.map, settings.tile_memory, device, cache)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import cv2
@@ -62,20 +63,13 @@ def canonical_view(
         return None
     heading = float(np.arctan2(axis[1], axis[0]))
     rgb, intrinsics = _shrink(rgb, intrinsics)
-    u, v, ahead = _source_pixels(intrinsics, T_base_camera[:3, :3].T @ level_rotation(heading))
-    rows, columns = rgb.shape[:2]
-    mask = ahead & (u > -0.5) & (u < columns - 0.5) & (v > -0.5) & (v < rows - 0.5)
+    R_camera_level = T_base_camera[:3, :3].T @ level_rotation(heading)
+    u, v, mask = _source_pixels(intrinsics, tuple(R_camera_level.flat), rgb.shape[:2])
     if mask[HEIGHT // 2].mean() < NARROWEST:
         return None
-    image = cv2.remap(
-        rgb,
-        u.astype(np.float32),
-        v.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    ).astype(np.uint8)
+    image = cv2.remap(rgb, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
     image[~mask] = FILL
-    return View(image, mask, heading, (x, y), height)
+    return View(image, mask.copy(), heading, (x, y), height)
 
 
 def level_rotation(heading: float) -> NDArray[np.float64]:
@@ -96,16 +90,20 @@ def _shrink(rgb: NDArray[np.uint8], intrinsics: Intrinsics) -> tuple[NDArray[np.
     return small, (fx * sx, fy * sy, (cx + 0.5) * sx - 0.5, (cy + 0.5) * sy - 0.5)
 
 
+@functools.lru_cache(maxsize=8)  # a few cameras that stay where they are
 def _source_pixels(
-    intrinsics: Intrinsics, R_camera_level: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Where each canonical pixel lies in the source image, and whether before the camera."""
+    intrinsics: Intrinsics, R_camera_level: tuple[float, ...], size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Where each canonical pixel lies in the source image of that size, and whether within it."""
     fx, fy, cx, cy = intrinsics
     v, u = np.mgrid[0:HEIGHT, 0:WIDTH]
     level = np.stack(
         [(u - (WIDTH - 1) / 2) / FOCAL, (v - (HEIGHT - 1) / 2) / FOCAL, np.ones(u.shape)], axis=-1
     )
-    ray = level @ R_camera_level.T
+    ray = level @ np.reshape(R_camera_level, (3, 3)).T
     ahead = ray[..., 2] > 1e-3
     depth = np.where(ahead, ray[..., 2], 1.0)
-    return fx * ray[..., 0] / depth + cx, fy * ray[..., 1] / depth + cy, ahead
+    u, v = fx * ray[..., 0] / depth + cx, fy * ray[..., 1] / depth + cy
+    rows, columns = size
+    mask = ahead & (u > -0.5) & (u < columns - 0.5) & (v > -0.5) & (v < rows - 0.5)
+    return u.astype(np.float32), v.astype(np.float32), mask
