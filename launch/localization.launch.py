@@ -14,6 +14,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
+from mdps_ros.ros.launch_arguments import refuse_unknown
 
 CONFIG = [FindPackageShare("mdps_ros"), "config"]
 YABLOC = "/localization/pose_estimator/yabloc/"
@@ -84,6 +85,11 @@ ARGUMENTS = {
 }
 
 
+def check(context: LaunchContext) -> None:
+    """Nothing is started where an argument is misspelt."""
+    refuse_unknown(__file__, ARGUMENTS)
+
+
 def localization_node(context: LaunchContext) -> list[Node]:
     """The node; the profile goes over the parameter file, and what is given over both."""
 
@@ -143,4 +149,5 @@ def generate_launch_description() -> LaunchDescription:
         for name, (default, description) in ARGUMENTS.items()
     ]
     shown = OpaqueFunction(function=rviz, condition=IfCondition(LaunchConfiguration("rviz")))
-    return LaunchDescription([*arguments, OpaqueFunction(function=localization_node), shown])
+    node = OpaqueFunction(function=localization_node)
+    return LaunchDescription([OpaqueFunction(function=check), *arguments, node, shown])

@@ -15,6 +15,7 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
+from mdps_ros.ros.launch_arguments import refuse_unknown
 
 ARGUMENTS = {
     "bag": (None, "rosbag2 folder or .mcap file with odom, image, camera_info, tf_static"),
@@ -30,6 +31,16 @@ ARGUMENTS = {
 }
 
 PASSED_ON = ("map", "params_file", "namespace", "rviz")
+LOCALIZATION = PythonLaunchDescriptionSource(
+    PathJoinSubstitution([ThisLaunchFileDir(), "localization.launch.py"])
+)
+
+
+def check(context: LaunchContext) -> None:
+    """Nothing is started where an argument is misspelt; those of the node's file reach it, too."""
+    entities = LOCALIZATION.get_launch_description(context).entities
+    included = [each.name for each in entities if isinstance(each, DeclareLaunchArgument)]
+    refuse_unknown(__file__, [*ARGUMENTS, *included])
 
 
 def player(context: LaunchContext) -> list[Node]:
@@ -56,12 +67,11 @@ def generate_launch_description() -> LaunchDescription:
         for name, (default, description) in ARGUMENTS.items()
     ]
     localization = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(
-            PathJoinSubstitution([ThisLaunchFileDir(), "localization.launch.py"])
-        ),
+        LOCALIZATION,
         launch_arguments={
             "image_reliable": "true",
             **{name: LaunchConfiguration(name) for name in PASSED_ON},
         }.items(),
     )
-    return LaunchDescription([*arguments, localization, OpaqueFunction(function=player)])
+    checked, played = OpaqueFunction(function=check), OpaqueFunction(function=player)
+    return LaunchDescription([checked, *arguments, localization, played])
