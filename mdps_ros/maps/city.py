@@ -79,7 +79,7 @@ def city_map(
             f"{name}: no drivable road (highway=residential and the like) in the map; "
             "use an extract that holds streets"
         )
-    anchor = _check_extent(drawn, name, anchor, max_extent)
+    anchor = _check_extent(drawn, name, anchor, max_extent, several=len(paths) > 1)
     project = _Projector(anchor)
     road_points = [project(road.location) for road in drawn.roads]
     roads = build_network(drawn.roads, road_points)
@@ -172,7 +172,7 @@ def _streetscape(drawn: _Drawn, project: _Projector) -> Streetscape:
 
 
 def _check_extent(
-    drawn: _Drawn, name: str, anchor: GeoAnchor | None, max_extent: float
+    drawn: _Drawn, name: str, anchor: GeoAnchor | None, max_extent: float, *, several: bool
 ) -> GeoAnchor:
     """The map's anchor; MapError where roads and buildings spread too far or lie far from it."""
     spots = [road.location for road in drawn.roads]
@@ -184,6 +184,8 @@ def _check_extent(
     per_degree = 111_195.0 * np.array([max(np.cos(np.radians(middle.latitude_deg)), 0.05), 1.0])
     width, height = (high - low) * per_degree
     remedy = "cut an extract (osmium extract -b W,S,E,N IN -o OUT)"
+    if several:
+        remedy = f"load one place at a time; for a larger one, {remedy}"
     if max(width, height) > max_extent:
         raise MapError(
             f"{name}: extent of {width / 1e3:.0f} x {height / 1e3:.0f} km exceeds the limit of "

@@ -180,6 +180,15 @@ def test_an_absurd_extent_is_refused(new_town, tmp_path):
     assert load_map(tmp_path / "a.osm", max_extent=2e5).drivable_length > 5e4
 
 
+def test_files_of_two_places_are_to_be_loaded_one_at_a_time(new_town, tmp_path):
+    for name, x in (("here", 0.0), ("there", 140_000.0)):
+        town = new_town()
+        town.way([(x, 0.0), (x + 60.0, 0.0)], highway="residential")
+        town.write(tmp_path / f"{name}.osm")
+    with pytest.raises(MapError, match="exceeds the limit of 100 km; load one place at a time"):
+        load_map([tmp_path / "here.osm", tmp_path / "there.osm"])
+
+
 def test_an_anchor_on_another_continent_is_refused(village, tmp_path):
     path = village.write(tmp_path / "a.osm")
     anchor = type(village.anchor)(-33.0, 151.0)
