@@ -181,8 +181,8 @@ def test_an_absurd_extent_is_refused(new_town, tmp_path):
 
 
 def test_files_of_two_places_are_to_be_loaded_one_at_a_time(new_town, tmp_path):
-    for name, x in (("here", 0.0), ("there", 140_000.0)):
-        town = new_town()
+    for name, x, first_id in (("here", 0.0, 1), ("there", 140_000.0, 100)):
+        town = new_town(first_id)
         town.way([(x, 0.0), (x + 60.0, 0.0)], highway="residential")
         town.write(tmp_path / f"{name}.osm")
     with pytest.raises(MapError, match="exceeds the limit of 100 km; load one place at a time"):
