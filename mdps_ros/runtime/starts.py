@@ -115,7 +115,7 @@ class Starts:
         covariance = np.where(FLOOR > 0, np.maximum(request.covariance, FLOOR), request.covariance)
         self._localizer.start(PosePrior(mean, covariance))
         self._pose = None
-        self._updates.begin(newest)
+        self._updates.begin(newest, told=True)
         data = {"x_m": mean[0], "y_m": mean[1]}
         text = "restarted around the initial pose"
         return Begun((Note(Code.INITIAL_POSE, Severity.INFO, text, data),), True, True)

@@ -80,7 +80,11 @@ class Updates:
         self.recent.forget()
 
     def begin(
-        self, now: OdometrySample, state: State = State.GLOBAL, travelled: float = 0.0
+        self,
+        now: OdometrySample,
+        state: State = State.GLOBAL,
+        travelled: float = 0.0,
+        told: bool = False,
     ) -> None:
         """A belief that came from outside is valid at this odometry.
 
@@ -88,8 +92,9 @@ class Updates:
             now: the odometry.
             state: how much is known.
             travelled: m that the belief has come already.
+            told: whether the place was told; else a search has to find it.
         """
-        self.claims.begin(state)
+        self.claims.begin(state, told)
         self._begin(now, travelled)
 
     def run(

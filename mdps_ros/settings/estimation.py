@@ -196,6 +196,14 @@ class RecoverySettings:
         low=0.0,
         high=1e6,
     )
+    confirmation: float = live_setting(
+        4.0,
+        "Evidence of images for a place that a search found at which it is claimed; one no better "
+        "than those around gets there with a chance of about exp of minus it. 0: claimed at once.",
+        unit="nats",
+        low=0.0,
+        high=1000.0,
+    )
     confirm_distance: float = live_setting(
         40.0,
         "Travel over which the place of a vehicle that was lost must hold before it is claimed.",

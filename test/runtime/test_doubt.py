@@ -107,6 +107,47 @@ def test_a_wrong_claim_is_found_out_within_a_few_looks(belief) -> None:
     assert looks / count < 5.0
 
 
+def test_what_fits_speaks_for_the_claim_until_it_lapses(belief) -> None:
+    doubt = Doubt()
+    doubt.look(step(1.5, 0.0), belief, 0.5, nowhere)
+    doubt.look(step(0.0, 1.0), belief, 0.5, nowhere)
+    assert doubt.support == pytest.approx(0.5 * (1.5 - 1.0), abs=1e-4)
+    assert doubt.against == pytest.approx(0.5, abs=1e-4)
+    doubt.lapse()
+    assert (doubt.support, doubt.against > 0.0) == (0.0, True)
+
+
+def confirmed(belief: Belief, threshold: float, elsewhere: bool, forgiving: bool = False) -> float:
+    """Share of 100 claims that 25 images confirm; they show the claim, or places around it."""
+    generator = torch.Generator().manual_seed(7)
+    around = moved_off(belief.state.pose[:, :64])[0, :, :2]
+    count = 0
+    for _ in range(100):
+        doubt = Doubt()
+        for _ in range(25):
+            true = around[torch.randint(64, (), generator=generator)] if elsewhere else 0.0
+            shown = place(true + SD * torch.randn(2, generator=generator))
+            doubt.look(shown, belief, 1.0, nowhere)
+            if doubt.support >= threshold:
+                count += 1
+                break
+            if forgiving and doubt.support < 0.0:
+                doubt.lapse()
+    return count / 100
+
+
+def test_wrong_places_are_confirmed_no_more_often_than_the_bound(belief) -> None:
+    """exp(-1), three standard errors on top; a sum that forgets what spoke against breaks it."""
+    bound = math.exp(-1.0)
+    most = bound + 3.0 * math.sqrt(bound * (1.0 - bound) / 100)
+    assert confirmed(belief, 1.0, elsewhere=True) < most
+    assert confirmed(belief, 1.0, elsewhere=True, forgiving=True) > most
+
+
+def test_right_places_are_confirmed_soon(belief) -> None:
+    assert confirmed(belief, 4.0, elsewhere=False) == 1.0
+
+
 def test_moved_poses_are_the_same_every_time_and_spread_evenly() -> None:
     poses = torch.zeros(1, 64, 3)
     moved = moved_off(poses)

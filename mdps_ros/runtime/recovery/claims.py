@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.frames import compose, inverse
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 from mdps_ros.runtime.outputs import Output, PoseEstimate, State, TransformEstimate
+from mdps_ros.runtime.recovery.confirmation import Confirmation
 from mdps_ros.runtime.recovery.doubt import Doubt, Draw
 from mdps_ros.runtime.recovery.search import Recovery, Region
 from mdps_ros.settings import Settings
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from mdps_ros.runtime.summary import Summary
 
 CALM = 0.5  # part of what makes an alarm, up to which a claimed pose is trusted
+UNCONFIRMED = 0.8
+"""Part of a mass that is told until images confirm the place: a search may miss the vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +37,22 @@ class Standing:
     state: State
     held_since: float | None = None
 
-    def after(self, held: bool, odometer: float, confirm_distance: float) -> Standing:
+    def after(
+        self, held: bool, odometer: float, confirm_distance: float, confirmed: bool = True
+    ) -> Standing:
         """The standing after one more update.
 
         Args:
             held: whether one hypothesis holds the mass that a claim needs.
             odometer: m.
             confirm_distance: m over which it has to hold it, for a vehicle that was lost.
+            confirmed: whether images have nothing against its being claimed.
         """
         if not held:
             return Standing(State.AMBIGUOUS if self.state is State.TRACKING else self.state)
         since = odometer if self.held_since is None else self.held_since
         unsure = self.state is State.RECOVERING and odometer - since < confirm_distance
-        return Standing(State.RECOVERING if unsure else State.TRACKING, since)
+        return Standing(self.state if unsure or not confirmed else State.TRACKING, since)
 
 
 class Claims:
@@ -60,6 +67,7 @@ class Claims:
         self._standing = Standing(State.UNINITIALIZED)
         self._doubt = Doubt()
         self._recovery = Recovery(settings.recovery)
+        self._confirmation = Confirmation()
 
     @property
     def state(self) -> State:
@@ -71,13 +79,19 @@ class Claims:
         self._settings = settings
         self._recovery.adopt(settings.recovery)
 
-    def begin(self, state: State = State.GLOBAL) -> None:
-        """Another belief, of a vehicle that is not lost: what was known before is forgotten."""
+    def begin(self, state: State = State.GLOBAL, told: bool = False) -> None:
+        """Another belief, of a vehicle that is not lost: what was known before is forgotten.
+
+        Args:
+            state: how much is known.
+            told: whether the place was told; else a search has to find it.
+        """
         self._recovery.forget()
-        self._begin(state)
+        self._begin(state, told or state in (State.TRACKING, State.AMBIGUOUS))
 
     def look(self, look: Look, belief: Belief, share: float, around: Draw) -> None:
         """Take an image that the belief was weighed by; see `Doubt.look`."""
+        self._confirmation.look()
         if self._standing.held_since is not None:
             self._doubt.look(look, belief, share, around)
 
@@ -101,8 +115,9 @@ class Claims:
         outputs: list[Output] = []
         mode, before = summary.modes[0], self._standing.state
         held = mode.mass >= self._settings.estimate.claim_mass
+        confirmed = self._confirmed(held, now.travelled)
         confirm = self._settings.recovery.confirm_distance
-        self._standing = self._standing.after(held, now.travelled, confirm)
+        self._standing = self._standing.after(held, now.travelled, confirm, confirmed)
         limit = self._settings.recovery.search_distance
         in_vain = self._recovery.nearby and not held and travelled > limit
         if in_vain or self._worse(fit, 1.0):
@@ -113,6 +128,8 @@ class Claims:
                 outputs.append(Note(Code.CONVERGED, Severity.INFO, "found the vehicle", where))
             if not self._worse(fit, CALM):
                 self._recovery.trust(mode.T_map_base, now.travelled)
+        if held and not confirmed:
+            summary = _less_sure(summary)
         estimate = PoseEstimate(
             stamp_ns=now.stamp_ns,
             state=self.state,
@@ -133,14 +150,30 @@ class Claims:
             odometer: m travelled.
         """
         region = self._recovery.lost(odometer)
-        self._begin(State.RECOVERING if self._recovery.pending else State.GLOBAL)
+        self._begin(State.RECOVERING if self._recovery.pending else State.GLOBAL, told=False)
         return region
+
+    def _confirmed(self, held: bool, odometer: float) -> bool:
+        """Whether images have nothing against a claim, after an update."""
+        since = self._standing.held_since
+        if not held:
+            self._doubt.lapse()
+        held_for = 0.0 if since is None else odometer - since
+        support = self._doubt.support
+        return self._confirmation.after(held, support, held_for, self._settings.recovery)
 
     def _worse(self, fit: float, part: float) -> bool:
         """Whether roads or images speak against the belief by that part of an alarm, or more."""
         against = self._doubt.against > part * self._settings.recovery.contradiction
         return against or fit < part * self._settings.filter.lost_fit
 
-    def _begin(self, state: State) -> None:
+    def _begin(self, state: State, told: bool) -> None:
         self._standing = Standing(state)
         self._doubt.forget()
+        self._confirmation = Confirmation(open=not told)
+
+
+def _less_sure(summary: Summary) -> Summary:
+    """The same with the part of the belief that an unconfirmed search leaves."""
+    modes = (dataclasses.replace(m, mass=UNCONFIRMED * m.mass) for m in summary.modes)
+    return summary._replace(modes=tuple(modes))

@@ -13,6 +13,10 @@ the likelihood calibrated, E exp(d) is at most 1, so that on average at least ex
 looks lie between two false alarms (Lorden, Annals of Mathematical Statistics 42, 1971, theorem 2).
 Only ratios of likelihoods count: what they are up to, and what kind of map they are of, does not
 matter. An image that fits the other places as well says nothing, and never leads to an alarm.
+
+The same evidence the other way round confirms a place that a search has found: the plain sum of -d.
+For a wrong place E exp(-d) is at most 1, so that it ever gets to a threshold a with a chance of at
+most exp(-a) (Wald, Annals of Mathematical Statistics 16, 1945; Ville's inequality).
 """
 
 from __future__ import annotations
@@ -40,19 +44,28 @@ PLASTIC = (0.7548776662466927, 0.5698402909980532, 0.43015970900194676)  # x^3 =
 
 
 class Doubt:
-    """The evidence against the present claim; a new claim begins without any."""
+    """The evidence against the present claim, and for it; a belief begins without any."""
 
     def __init__(self) -> None:
-        self._against = 0.0
+        self._against = self._support = 0.0
 
     @property
     def against(self) -> float:
-        """Evidence so far, nats, 0 or more."""
+        """Evidence against the claim so far, nats, 0 or more."""
         return self._against
+
+    @property
+    def support(self) -> float:
+        """Evidence for it so far, nats."""
+        return self._support
 
     def forget(self) -> None:
         """Begin without evidence."""
-        self._against = 0.0
+        self._against = self._support = 0.0
+
+    def lapse(self) -> None:
+        """Nothing is claimed any more: what spoke for it does not speak for the next claim."""
+        self._support = 0.0
 
     def look(self, look: Look, belief: Belief, share: float, around: Draw) -> None:
         """Take one image.
@@ -71,6 +84,7 @@ class Doubt:
             found = evidence_against(look.log_likelihood, belief, POSES, look.on_earth)
         if found is not None:  # else it was not used for the claim either
             self._against = max(0.0, self._against + share * found)
+            self._support -= share * found
 
 
 def evidence_against(
