@@ -14,7 +14,14 @@ from mdps_ros.cli.evaluate_camera import camera_frames, camera_real
 from mdps_ros.cli.evaluate_helsinki import helsinki
 from mdps_ros.cli.evaluate_kidnap import kidnap
 from mdps_ros.cli.evaluate_tracking import self_calibration, tracking
-from mdps_ros.cli.options import JobsOption, JsonOption, LagOption, SetOption, read_settings
+from mdps_ros.cli.options import (
+    JobsOption,
+    JsonOption,
+    LagOption,
+    PicturesOption,
+    SetOption,
+    read_settings,
+)
 from mdps_ros.cli.run_tasks import run_tasks
 
 if TYPE_CHECKING:
@@ -79,9 +86,7 @@ def kitti(
     data: DataOption = None,
     sequence: SequenceOption = None,
     lag: LagOption = None,
-    pictures: Annotated[
-        Path | None, typer.Option(help="Folder for a picture of each run (with --lag).")
-    ] = None,
+    pictures: PicturesOption = None,
     seeds: SeedsOption = 5,
     jobs: JobsOption = 0,
     assignments: SetOption = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from mdps_ros.cli.options import (
     JobsOption,
     JsonOption,
     LagOption,
+    PicturesOption,
     SetOption,
     among,
 )
@@ -50,6 +52,7 @@ def helsinki(
     ] = False,
     lag: LagOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="Filter seeds of each drive, with --lag.")] = 1,
+    pictures: PicturesOption = None,
     jobs: JobsOption = 0,
     assignments: SetOption = None,
     json_file: JsonOption = None,
@@ -85,7 +88,7 @@ def helsinki(
     settings = street_settings(assignments)
     numbers = range(drives)
     study = (
-        _hindsight_study(split, numbers, seeds, runs, settings, lag)
+        _hindsight_study(split, numbers, seeds, runs, settings, lag, pictures)
         if lag
         else _recall_study(split, numbers, runs, settings)
     )
@@ -136,6 +139,7 @@ def _hindsight_study(
     runs: tuple[StreetRun, ...],
     settings: Settings,
     lags_s: list[float],
+    pictures: Path | None,
 ) -> _Study:
     """What smoothers make of the same frames."""
     from mdps_ros.evaluation import hindsight_report as report
@@ -144,4 +148,5 @@ def _hindsight_study(
     tasks: list[tuple[Any, ...]] = [
         (split, index, seed, runs, settings, lags_s) for index in drives for seed in range(seeds)
     ]
-    return _Study(hindsight_rows, tasks, report.COLUMNS, report.totals, report.write_page)
+    work = partial(hindsight_rows, pictures=pictures)
+    return _Study(work, tasks, report.COLUMNS, report.totals, report.write_page)

@@ -27,6 +27,9 @@ JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Write rows and machine to this file.")
 ]
 JobsOption = Annotated[int, typer.Option(help="Runs at a time; 0 takes one for each core.")]
+PicturesOption = Annotated[
+    Path | None, typer.Option(help="Folder for a picture of each run (with --lag).")
+]
 LagOption = Annotated[
     list[float] | None,
     typer.Option(help="Compare with smoothers of this lag, s, and offline; again for more."),

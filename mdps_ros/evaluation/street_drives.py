@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -28,6 +29,7 @@ from mdps_ros.evaluation.report import row_of
 from mdps_ros.evaluation.results import Row
 from mdps_ros.evaluation.run import Trace, Track, answers, collect_trace
 from mdps_ros.evaluation.smoothing import WALKS, WalkChanges, hindsight
+from mdps_ros.evaluation.smoothing_figure import draw_hindsight
 from mdps_ros.evaluation.smoothing_frames import rows_of
 from mdps_ros.evaluation.street_scenes import AS_DRAWN, SCENES, told_map
 from mdps_ros.maps import load_map
@@ -147,6 +149,7 @@ def hindsight_rows(
     settings: Settings,
     lags_s: Sequence[float],
     walks: Mapping[str, WalkChanges] = WALKS,
+    pictures: Path | None = None,
 ) -> list[Row]:
     """The filter, smoothers of several lags and the offline smoother on one drive.
 
@@ -158,6 +161,7 @@ def hindsight_rows(
         settings: the whole tree.
         lags_s: ages at which a fixed-lag smoother has its last word, s.
         walks: offline smoothers, see `smoothing.WALKS`.
+        pictures: folder for a picture of each run, or None.
 
     Returns:
         One row per run and method, see `smoothing_frames.rows_of`; its seed is the drive's number
@@ -173,6 +177,10 @@ def hindsight_rows(
         place = told_map(run.map, index, city)
         frames = hindsight(place, told, events, drive.truth, lags_s, walks)
         rows += [{**row, "filter_seed": seed} for row in rows_of(f"{run.name},", index, frames)]
+        if pictures is not None:
+            title = f"{run.name}: drive {index}, filter seed {seed}"
+            name = f"{run.name.replace(', ', '_').replace(' ', '_')}_{index}_{seed}.png"
+            draw_hindsight(pictures / name, frames, title, place)
     return rows
 
 

@@ -41,8 +41,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         curve = {f"error_at_{d}m_m": 1.0 for d in street_drives.CURVE_M}
         return [{"name": run.name, "seed": index, **curve, **honest()} for run in runs]
 
-    def hindsight_rows(split, index, seed, runs, settings, lags_s) -> list[Row]:
-        calls.append((split, index, seed, runs, settings, lags_s))
+    def hindsight_rows(split, index, seed, runs, settings, lags_s, pictures) -> list[Row]:
+        calls.append((split, index, seed, runs, settings, lags_s, pictures))
         numbers = dict.fromkeys((*hindsight_report.GAINS, *hindsight_report.MEANS), 1.0)
         return [
             {"name": f"{run.name}, {method}", "seed": index, "filter_seed": seed, **numbers}
@@ -84,9 +84,9 @@ def test_with_a_lag_filters_are_compared_with_their_smoothers_for_every_seed(
 ) -> None:
     file = tmp_path / "lag.json"
     words = ["evaluate", "helsinki", "--drives", "2", "--seeds", "2", "--lag", "3", "--lag", "10"]
-    assert main([*words, "--json", str(file)]) == 0
+    assert main([*words, "--json", str(file), "--pictures", str(tmp_path)]) == 0
     assert [call[1:3] for call in asked] == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert asked[0][5] == [3.0, 10.0]
+    assert asked[0][5:] == ([3.0, 10.0], tmp_path)
     assert {run.method for run in asked[0][3]} == {"mdpf", "particle filter", "road"}
     page = file.with_suffix(".md").read_text()
     assert page.startswith("# Hindsight")
