@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -102,7 +103,7 @@ def _graph(
 
     from mdps_ros.cli.processes import Child, LiveError, children
     from mdps_ros.runtime.checkup.observation import from_json
-    from mdps_ros.settings import with_values
+    from mdps_ros.settings import SettingsError, with_values
 
     if settings.node.odometry_source == "twist":
         named = {"twist": named["odom"], **{k: v for k, v in named.items() if k != "odom"}}
@@ -116,7 +117,9 @@ def _graph(
             raise LiveError(f"the graph could not be observed:\n{child.tail()}")
         seen = from_json(out.read_text(encoding="utf-8"))
     if seen.node is not None:
-        settings = with_values(settings, seen.node.parameters)
+        # what a node cannot be configured by is a finding
+        with contextlib.suppress(SettingsError):
+            settings = with_values(settings, seen.node.parameters)
     return seen, settings
 
 

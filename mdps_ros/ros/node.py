@@ -55,8 +55,9 @@ def guarded(
 
 
 WAITS = (
-    "the node waits: set the parameter that is wrong, then `ros2 lifecycle set {node} configure` "
-    "and `ros2 lifecycle set {node} activate`, or end it with Ctrl-C"
+    "the node waits: set what is wrong, `ros2 param set {node} NAME VALUE`, then `ros2 lifecycle "
+    "set {node} configure` and `ros2 lifecycle set {node} activate`; or end it with Ctrl-C and "
+    "start it with the right value"
 )
 
 

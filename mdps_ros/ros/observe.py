@@ -34,7 +34,6 @@ from mdps_ros.runtime.checkup.choosing import OWN, Choice, Graph, choose
 from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer, Unfed
 from mdps_ros.runtime.checkup.observing import Collector
 from mdps_ros.runtime.inputs import messages
-from mdps_ros.settings import Settings, with_values
 
 CLASSES = {
     f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind
@@ -206,11 +205,10 @@ def observe(observer: Observer, seconds: float, base: str) -> Observation:
     until(observer.sees_odometry, DISCOVERY_S)
     until(lambda: False, REST_S)
     node = find_node(observer)
-    parameters = {} if node is None else dict(node.parameters)
-    settings = with_values(Settings(), parameters)
+    frame = base if node is None else node.parameters.get("frames.base", base)
     observer.find_topics(node)
     until(lambda: False, seconds)
-    return observer.report("the running graph", settings.frames.base if parameters else base, node)
+    return observer.report("the running graph", frame, node)
 
 
 def parse(args: list[str]) -> argparse.Namespace:

@@ -9,9 +9,10 @@ from typing import Any
 import rclpy
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.parameter import parameter_value_to_python
 
+from mdps_ros.ros.services import LOAD_MAP
 from mdps_ros.runtime.checkup.observation import NodeSeen
 from mdps_ros.settings import Settings, describe
 
@@ -32,11 +33,21 @@ def until(ready: Callable[[], Any], seconds: float) -> None:
 
 
 def node_name(observer: Node) -> str | None:
-    """Full name of the node that publishes a LocalizerStatus; None while it is not known."""
+    """Full name of the localization node; None while it is not known.
+
+    It publishes a LocalizerStatus; while it is unconfigured it offers services alone.
+    """
     for name, kinds in observer.get_topic_names_and_types():
         for info in observer.get_publishers_info_by_topic(name) if STATUS in kinds else ():
             if info.node_name != UNKNOWN:
                 return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+    for name, space in observer.get_node_names_and_namespaces():
+        try:
+            offered = observer.get_service_names_and_types_by_node(name, space)
+        except NodeNameNonExistentError:  # it has just left
+            continue
+        if any(LOAD_MAP.type_name in kinds for _, kinds in offered):
+            return f"{space.rstrip('/')}/{name}"
     return None
 
 

@@ -142,6 +142,31 @@ def test_a_running_node_tells_its_topics_and_parameters(
     assert "best effort" in found["odom QoS"]["text"]
 
 
+@pytest.mark.parametrize(
+    ("parameters", "words", "failing"),
+    [
+        ({"node__map": "nowhere.osm"}, "the map cannot be used", {"node", "map"}),
+        ({"filter__particles_min": 4500}, "filter.particles_min", {"node"}),
+    ],
+)
+def test_a_node_that_could_not_be_configured_is_found_with_what_to_do(
+    start_node: Any,
+    partner: Any,
+    tmp_path: Path,
+    parameters: dict[str, Any],
+    words: str,
+    failing: set[str],
+) -> None:
+    node = start_node(**parameters)
+    node.wait_for("the node waits: ")
+    code, found = findings(tmp_path, "--seconds", "0.5")
+    assert code == 1
+    assert found["node"]["text"].startswith("/mdps_localization is unconfigured")
+    assert words in found["node"]["text"]
+    assert "ros2 lifecycle set /mdps_localization configure" in found["node"]["remedy"]
+    assert failing <= {name for name, item in found.items() if item["severity"] == "fail"}
+
+
 def test_the_roles_are_the_inputs_of_the_topics_table() -> None:
     table = {topic.name: topic for topic in topics.INPUTS}
     for name, role in ROLES.items():

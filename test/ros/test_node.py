@@ -73,7 +73,8 @@ def test_a_map_that_is_not_there_is_named_and_can_be_mended(
 ) -> None:
     node = start_node(node__map=map_name)
     node.wait_for(words)
-    node.wait_for("the node waits: .*`ros2 lifecycle set /mdps_localization configure`.*Ctrl-C")
+    node.wait_for("the node waits: .*`ros2 param set /mdps_localization NAME VALUE`")
+    node.wait_for("`ros2 lifecycle set /mdps_localization configure`.*Ctrl-C")
     assert "Traceback" not in node.text
     assert state_of(partner) == State.PRIMARY_STATE_UNCONFIGURED
     value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(town))

@@ -138,6 +138,15 @@ def played(back_s, **changes):
     return but(topics=moved, **changes)
 
 
+TOO_FEW = {"filter.particles_min": 5000, "filter.particles_max": 4000}
+
+
+def unconfigured(parameters, **map_changes):
+    return dataclasses.replace(
+        map_with(**map_changes), node=NodeSeen("/n", "unconfigured", parameters)
+    )
+
+
 DAY = 86400.0
 UP = MOUNT @ np.diag([-1.0, -1.0, 1.0, 1.0])  # the same direction, upside down
 LATER = tuple(at - 2_000_000_000 for at in stamps(10.0))
@@ -215,6 +224,10 @@ BROKEN = [
     ("transport", "warn", machine(segment_bytes=0), {}, "config/fastdds.xml"),
     ("node", "warn", but(node=None), {}, "ros2 launch"),
     ("node", "warn", but(node=NodeSeen("/n", "inactive", {})), {}, "ros2 lifecycle set /n"),
+    ("node", "warn", but(node=NodeSeen("/n", "unconfigured", {})), {}, "set /n activate`; its log"),
+    ("node", "fail", unconfigured({"node.map": ""}), {}, "param set /n node.map FILE`, then `ros2"),
+    ("node", "fail", unconfigured(TOO_FEW), {}, "param set /n NAME VALUE`, then `ros2 lifecycle"),
+    ("node", "fail", unconfigured({}, error="no file; name one"), {}, "set /n node.map FILE`"),
 ]  # fmt: skip
 
 
@@ -269,6 +282,17 @@ def test_a_wrong_clock_is_told_in_a_unit_that_fits() -> None:
     assert texts[600.0] == "/odom is stamped 10 minutes before now"
     assert texts[4 * 3600.0] == "/odom is stamped 4 hours before now"
     assert texts[-9 * DAY] == "/odom is stamped 9 days after now, 2023-11-14"
+
+
+def test_a_node_that_cannot_be_configured_is_told_why() -> None:
+    for seen, words in (
+        (unconfigured({"node.map": ""}), "its parameter node.map is empty"),
+        (unconfigured(TOO_FEW), "filter.particles_min"),
+        (unconfigured({"node.map": "a"}, error="no file; name one"), "the map cannot be used"),
+    ):
+        (node,) = (finding for finding in judged(seen) if finding.check == "node")
+        assert node.text.startswith("/n is unconfigured")
+        assert words in node.text
 
 
 def test_a_bag_is_not_asked_for_node_and_transport() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mdps_ros.runtime.checkup.finding import Finding, failed, passed, warned
-from mdps_ros.runtime.checkup.observation import MapSeen, Observation
+from mdps_ros.runtime.checkup.observation import MapSeen, NodeSeen, Observation
 from mdps_ros.runtime.checkup.topics import wants_images
-from mdps_ros.settings import Settings
+from mdps_ros.settings import Settings, SettingsError, with_values
 
 ROAD_NEAR_M = 50.0
 """A place farther from every road is probably on another map."""
@@ -114,9 +114,29 @@ def check_node(seen: Observation, settings: Settings) -> list[Finding]:
         return [
             warned("node", text, "start it: `ros2 launch mdps_ros localization.launch.py map:=...`")
         ]
+    if seen.node.state == "unconfigured":
+        return [_unconfigured(seen.node, seen.map)]
     if seen.node.state != "active":
         text = f"{seen.node.name} is {seen.node.state or 'silent'}"
         return [
             warned("node", text, f"`ros2 lifecycle set {seen.node.name} activate`, or read its log")
         ]
     return [passed("node", f"{seen.node.name} is active")]
+
+
+def _unconfigured(node: NodeSeen, city: MapSeen | None) -> Finding:
+    """It waits for somebody to configure it, or could not be configured."""
+    text, then = f"{node.name} is unconfigured", f"`ros2 lifecycle set {node.name} configure`"
+    then += f" and `ros2 lifecycle set {node.name} activate`"
+    change = f"`ros2 param set {node.name}"
+    try:
+        with_values(Settings(), node.parameters)
+    except SettingsError as error:
+        return failed("node", f"{text}: {error}", f"{change} NAME VALUE`, then {then}")
+    if node.parameters.get("node.map") == "":
+        why = f"{text}: its parameter node.map is empty"
+        return failed("node", why, f"{change} node.map FILE`, then {then}")
+    if city is not None and city.error:
+        why = f"{text}, and the map cannot be used"
+        return failed("node", why, f"{change} node.map FILE`, then {then}")
+    return warned("node", text, f"{then}; its log says why, where that has failed before")
