@@ -66,6 +66,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         BASE: Variant(),
         "a-mdpf": Variant(run=StreetRun(map="imperfect", method=A_MDPF)),
+        "camera weight 2": Variant(changes={"camera.weight": 2.0}),
         "no stratification": Variant(changes={"filter.resampling": "multinomial"}),
         "no kernels": Variant(run=StreetRun(map="imperfect", method="particle filter")),
         "no tempering": Variant(changes={"filter.tempering_size": 1.0}),
@@ -76,7 +77,6 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "250 particles": _particles(250),
         "1000 particles": _particles(1000),
         "4000 particles": _particles(4000),
-        "16000 particles": _particles(16_000),
         "heading unknown": Variant(run=StreetRun(map="imperfect", heading_known=False)),
         "10 % of buildings missing": _other_map("imperfect, 10 % of buildings missing"),
         "30 % of buildings missing": _other_map("imperfect, 30 % of buildings missing"),
