@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -105,6 +106,39 @@ def test_images_closer_than_the_update_distance_are_passed_over(place, camera) -
     outputs = list(dense_search.search(place, settings, drive(camera, 10)))
     estimates = [output for output in outputs if isinstance(output, PoseEstimate)]
     assert [round(estimate.travelled) for estimate in estimates] == [0, 6, 12, 18]
+
+
+def test_an_image_by_itself_says_the_same_whatever_came_before(place, camera) -> None:
+    """All images but the last show another place; of the drive only its turns count."""
+    heading = {"start.heading_known": True, "start.heading": 0.0, "start.heading_sd": 0.2}
+    settings = with_values(SETTINGS, heading)
+    events = drive(camera)
+    stamps = sorted(camera)
+    for stamp in stamps:
+        camera[stamp] = START
+    last = stamps[24]  # 48 m on, behind the corner
+    camera[last] = np.array([1.0, 70.0, math.pi / 2])  # on a street that runs north
+
+    def search(events: list, *, fused: bool) -> list[PoseEstimate]:
+        outputs = dense_search.search(place, settings, events, fused=fused)
+        return [output for output in outputs if isinstance(output, PoseEstimate)]
+
+    found = search(events, fused=False)
+    assert [round(estimate.travelled) for estimate in found] == [0, 16, 32, 48]
+    assert found[-1].stamp_ns == last
+    straight = [
+        dataclasses.replace(e, T_odom_base=np.array([2.0 * stamps.index(e.stamp_ns), 0.0, 0.0]))
+        if isinstance(e, OdometryEvent)
+        else e
+        for e in events
+    ]
+    fused = next(e for e in search(events, fused=True) if e.stamp_ns == last)
+    unturned = search(straight, fused=False)[-1]
+    off = [
+        float(np.hypot(*(estimate.T_map_base - camera[last])[:2]))
+        for estimate in (found[-1], fused, unturned)
+    ]
+    assert off[0] < dense_search.CELL_M < min(off[1:])
 
 
 def test_errors_of_a_step_grow_with_its_length() -> None:

@@ -178,6 +178,17 @@ def test_updated_weights_count_the_measurement_twice(ahead, behind) -> None:
     assert spread(Belief(ahead[0].state, ahead[0].log_weights), behind[0], 0) < 0.75
 
 
+def test_weights_without_the_proposals_density_are_wrong(ahead, behind) -> None:
+    """Draws from q stand for q; undivided they stand for q times the posterior."""
+
+    def undivided(past: Belief, future: Belief, t: int) -> SmoothedVehicle:
+        generator = torch.Generator().manual_seed(13 + t)
+        return combine(past, future, KERNEL, OFFSET, look(t), 0.0, COUNT, generator, divided=False)
+
+    with pytest.raises(AssertionError):
+        check_exact([predicted(record) for record in ahead], behind, undivided)
+
+
 def test_poses_alone_do_not_tell_the_map_from_the_vehicle(
     ahead, behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
