@@ -56,7 +56,8 @@ as it is; the imperfect map is warped by 1 m over 15 m, lacks 30 % of the small 
 the buildings, and has 10 % of the road widths wrong by 30 %. In all runs the camera's height, pitch
 and focal length differ from the calibration by about 2 %, and images show cars that no map knows.
 `seconds` is the time of a drive, loading of the map's features included; a method `dense` weighs
-every pose of a grid ({cell:g} m, {heading:g} degrees) by the same camera model.
+every pose of a grid ({cell:g} m, {heading:g} degrees) by the same camera model; `a-mdpf` tells
+another mixture than it resamples from, see [the ablations](helsinki_ablations.md).
 
 Made by
 
