@@ -50,6 +50,7 @@ OTHER = {
     "filter.kld_error": 0.1,
     "filter.kld_bin": 3.0,
     "filter.kld_bin_yaw": 0.5,
+    "filter.resampling": "multinomial",
     "filter.ess_fraction": 0.9,
     "filter.tempering_size": 40.0,
     "filter.bandwidth_position": 0.4,
@@ -109,7 +110,7 @@ ELSEWHERE = (
     # of the colour camera, which takes too long here; see below, and test_camera_model
     *("camera.weight", "camera.decorrelation", "camera.cells", "camera.volume"),
     # nothing is contradicted or confirmed on this drive; see test_claims
-    *("recovery.contradiction", "recovery.confirm_distance"),
+    *("recovery.contradiction", "recovery.confirmation", "recovery.confirm_distance"),
     # of the node
     *("place.fix_sd", "node.publish_tf", "node.transform_tolerance", "node.cloud_particles"),
     *("node.odometry_rate", "node.state_period"),
