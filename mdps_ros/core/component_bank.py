@@ -17,8 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Filters that each thread takes at once: its rows stay in a CPU's caches.
-_BLOCK = 1 << 14
+from mdps_ros.core.elimination import Elimination
+
+# Filters that each thread takes at once: its rows stay in a CPU's caches, its calls are few.
+_BLOCK = 1 << 15
 
 
 class ComponentBank(NamedTuple):
@@ -105,26 +107,33 @@ def step(
     bank: ComponentBank, moves: Transition, sees: Observation, y: Float[Tensor, "m N"]
 ) -> tuple[ComponentBank, Float[Tensor, " N"]]:
     """`predict` and `update`, a block of filters at a time, both from the moments before."""
-    if torch.is_grad_enabled() and any(x.requires_grad for x in (*bank, *moves, *sees, y)):
+    if _differentiated(*bank, *moves, *sees, y):
         return update(predict(bank, moves), sees, y)
     # what is seen of the moments before the motion
     spread, noise = (_exact(sees.system, part) for part in (moves.spread, moves.Q))
     noise = noise + sees.R
     found = ComponentBank(*(torch.empty_like(rows) for rows in bank))
     density = torch.empty_like(y[0])
-    size = _BLOCK * torch.get_num_threads()
-    system = y.new_empty(len(spread), min(size, y.shape[1]))
-    for start in range(0, y.shape[1], size):
-        part = (..., slice(start, start + size))
-        mean, covariance = bank.mean[part], bank.covariance[part]
-        room = system[:, : mean.shape[1]]
-        torch.addmm(noise, spread, covariance, out=room)
-        torch.addmm(moves.c, moves.F, mean, out=found.mean[part])
-        torch.addmm(moves.Q, moves.spread, covariance, out=found.covariance[part])
-        residual = y[part] - torch.addmm(sees.d, sees.H, found.mean[part])
-        moved = ComponentBank(found.mean[part], found.covariance[part])
-        density[part] = _condition(moved, room, residual)[1]
+    count = y.shape[1]
+    size = math.ceil(count / max(1, math.ceil(count / (_BLOCK * torch.get_num_threads()))))
+    room: Elimination | None = None
+    with torch.inference_mode():  # without its bookkeeping calls take three quarters of their time
+        for start in range(0, count, size):
+            part = (..., slice(start, start + size))
+            mean, covariance = found.mean[part], found.covariance[part]
+            if room is None or mean.shape[1] < size:
+                room = Elimination(len(mean), len(y), mean)
+            torch.addmm(noise, spread, bank.covariance[part], out=room.system)
+            torch.addmm(moves.c, moves.F, bank.mean[part], out=mean)
+            torch.addmm(moves.Q, moves.spread, bank.covariance[part], out=covariance)
+            torch.addmm(sees.d, sees.H, mean, out=room.residual)
+            torch.sub(y[part], room.residual, out=room.residual)
+            density[part] = room.run(mean, covariance)
     return found, density
+
+
+def _differentiated(*tensors: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def _exact(first: Tensor, second: Tensor) -> Tensor:
@@ -150,51 +159,33 @@ def update(
     """
     system = torch.addmm(sees.R, sees.system, bank.covariance)
     residual = y - torch.addmm(sees.d, sees.H, bank.mean)
-    return _condition(ComponentBank(*(rows.clone() for rows in bank)), system, residual)
+    if _differentiated(*bank, *sees, y):
+        return _condition(bank, system, residual)
+    found = ComponentBank(*(rows.clone() for rows in bank))
+    room = Elimination(len(bank.mean), len(y), bank.mean)
+    room.system.copy_(system)
+    room.residual.copy_(residual)
+    return found, room.run(*found)
 
 
 def _condition(
     bank: ComponentBank, system: Float[Tensor, "V N"], residual: Float[Tensor, "m N"]
 ) -> tuple[ComponentBank, Float[Tensor, " N"]]:
-    """Eliminates one output after the other from [H P H^T + R, H P].
-
-    It writes to all that it is given; but for what a gradient needs as it was, which is kept.
-    """
+    """`elimination` step by step for who wants gradients; it leaves what it is given alone."""
     mean, covariance = bank
     count, left = len(residual), system.view(len(residual), -1, system.shape[-1])
-    kept = system.requires_grad or residual.requires_grad
-    scales, surprises = list[Tensor](), list[Tensor]()
+    rows, columns = (list(index) for index in zip(*entries(len(mean)), strict=True))
+    density = torch.full_like(mean[0], -0.5 * count * math.log(2.0 * math.pi))
     for width in range(count, 0, -1):
         scale = left[0, 0].rsqrt()
-        row = left[0] * scale if kept else left[0].mul_(scale)
-        surprise = residual[0] * scale
+        row, surprise = left[0] * scale, residual[0] * scale
         gain, rest = row[width:], row[1:width]
-        scales.append(scale)
-        surprises.append(surprise)
-        mean = _plus(mean, gain, surprise, 1.0, kept)
-        _subtract_square(covariance, gain)
-        if width > 1:
-            # symmetric: what stands right of the diagonal is to be eliminated below it
-            left = _plus(left[1:, 1:], rest.unsqueeze(1), row[1:], -1.0, kept)
-            residual = _plus(residual[1:], rest, surprise, -1.0, kept)
-    # whole blocks of rows, so that threads share them
-    density = torch.stack(scales).log_().sum(0) - 0.5 * torch.stack(surprises).square_().sum(0)
-    return ComponentBank(mean, covariance), density - 0.5 * count * math.log(2.0 * math.pi)
-
-
-def _plus(value: Tensor, first: Tensor, second: Tensor, sign: float, kept: bool) -> Tensor:
-    """Add a product to a value, in its place unless that is to be kept."""
-    room = None if kept else value
-    return torch.addcmul(value, first, second, value=sign, out=room)
-
-
-def _subtract_square(covariance: Float[Tensor, "T N"], gain: Float[Tensor, "n N"]) -> None:
-    """P - w w^T in place, column by column of the triangle."""
-    begin, size = 0, gain.shape[0]
-    for column in range(size):
-        end = begin + size - column
-        covariance[begin:end].addcmul_(gain[column:], gain[column], value=-1.0)
-        begin = end
+        mean = torch.addcmul(mean, gain, surprise)
+        covariance = torch.addcmul(covariance, gain[rows], gain[columns], value=-1.0)
+        left = torch.addcmul(left[1:, 1:], rest.unsqueeze(1), row[1:], value=-1.0)
+        residual = torch.addcmul(residual[1:], rest, surprise, value=-1.0)
+        density = density + scale.log() - 0.5 * surprise.square()
+    return ComponentBank(mean, covariance), density
 
 
 def congruence(A: Float[Tensor, "a n"], B: Float[Tensor, "b n"]) -> Float[Tensor, "a b T"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -68,6 +70,36 @@ def test_update_leaves_its_argument_alone() -> None:
     sees = component_bank.observation(problem.H, problem.d, problem.chol_R @ problem.chol_R.mT)
     component_bank.update(bank, sees, problem.y.T)
     assert torch.equal(bank.covariance, before)
+
+
+def test_with_gradients_the_update_is_the_same() -> None:
+    problem = Problem(4, 3, 7)
+    bank = component_bank.from_moments(problem.mean, problem.chol @ problem.chol.mT)
+    sees = component_bank.observation(problem.H, problem.d, problem.chol_R @ problem.chol_R.mT)
+    plain, density = component_bank.update(bank, sees, problem.y.T)
+    asked = ComponentBank(bank.mean.clone().requires_grad_(), bank.covariance)
+    found, log_p = component_bank.update(asked, sees, problem.y.T)
+    assert found.mean.requires_grad
+    for one, other in zip((*found, log_p), (*plain, density), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
+
+
+def test_what_comes_out_may_take_part_in_gradients() -> None:
+    mean, covariance, density = Problem(3, 2, 5).by_components()
+    weight = torch.ones(3, dtype=F64, requires_grad=True)
+    ((mean * weight).sum() + covariance.sum() * density.sum() * weight[0]).backward()
+    assert weight.grad is not None
+    torch.testing.assert_close(weight.grad[1:], mean.sum(0)[1:])
+
+
+def test_densities_of_very_exact_outputs_stay_finite() -> None:
+    """In float32, with standard deviations of 1e-11 in four outputs."""
+    problem, tiny = Problem(2, 4, 9), 1e-11
+    wanted = problem.by_factors()[2] - 4 * math.log(tiny)
+    for part in (problem.H, problem.d, problem.chol_R, problem.y):
+        part *= tiny
+    found = problem.by_components(torch.float32)[2]
+    torch.testing.assert_close(found.double(), wanted, atol=1e-2, rtol=1e-4)
 
 
 def test_packing_goes_both_ways() -> None:
