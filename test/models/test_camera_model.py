@@ -167,6 +167,24 @@ def test_a_window_has_the_cells_that_are_read_one_by_one() -> None:
         poses = torch.stack((east, north, torch.zeros_like(east)), -1).view(-1, 3)
         wanted = store.at(store.rows_at(poses, torch.zeros(1, 2)))[:, 0].float()
         assert torch.equal(features.permute(1, 2, 0).reshape(wanted.shape), wanted)
+        within = poses[::7].clone()
+        within[:, 2] = torch.linspace(-4.0, 4.0, len(within))
+        cells = torch.tensor([[0.0, 0.0], [0.3, -0.2]])
+        found = store.in_patch(store.patch(*(box + torch.tensor([[-1.0], [1.0]]))), within, cells)
+        assert torch.equal(found, store.at(store.rows_at(within, cells)))
+
+
+def test_a_cloud_in_one_place_is_scored_as_if_it_were_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = model(networks(), volume=False)
+    look = one.bind(image(), INTRINSICS, ahead())
+    assert look is not None
+    near = cloud(300) * torch.tensor([0.05, 0.05, 1.0])
+    by_patch = one.log_likelihood(near, look)
+    monkeypatch.setattr(model_module, "LARGEST_PATCH", 0)
+    one_by_one = one.log_likelihood(near, look)
+    assert by_patch is not None
+    assert one_by_one is not None
+    assert torch.equal(by_patch, one_by_one)
 
 
 def test_a_box_holds_the_tiles_that_its_places_hold() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from torch.nn import functional as F
 
 from mdps_ros.core.mapdata import Bounds, TileSource
 from mdps_ros.models.camera.networks import CHANNELS, MapEncoder
+from mdps_ros.models.camera.patch import Patch, cuts, picked
 from mdps_ros.models.camera.raster import LEVELS, metre_layers
 from mdps_ros.models.camera.tile_cache import TileCache, cache_folder
 
@@ -132,14 +132,7 @@ class FeatureTiles:
         Returns:
             What `at` takes.
         """
-        bounds, ring = self._tiles.bounds, self._ring * CELLS
-        # From the corner: float32 then resolves a hundredth of a cell 30 km away.
-        x = ((poses[:, :1] - bounds.min_x) * FINER + ring).float()
-        y = ((poses[:, 1:2] - bounds.min_y) * FINER + ring).float()
-        cos, sin = torch.cos(poses[:, 2]).float(), torch.sin(poses[:, 2]).float()
-        cell = (cells * FINER).float().T
-        column = torch.addmm(x, torch.stack([cos, -sin], 1), cell)
-        row = torch.addmm(y, torch.stack([sin, cos], 1), cell)
+        row, column = self._places(poses, cells)
         column = column.clamp_(0, self._columns * CELLS - 1).int()
         row = row.clamp_(0, self._rows * CELLS - 1).int()
         bits = CELLS.bit_length() - 1
@@ -154,9 +147,37 @@ class FeatureTiles:
         Args:
             rows: of `rows_at`.
         """
-        # Eight float16 are one number of 16 bytes: torch picks numbers faster than rows.
-        packed = self._features.view(torch.complex128).flatten()
-        return packed.index_select(0, rows.flatten()).view(torch.float16).view(*rows.shape, -1)
+        return picked(self._features, rows)
+
+    def patch(self, low: Float[Tensor, " 2"], high: Float[Tensor, " 2"]) -> Patch:
+        """A copy of the cells of a box; call `hold` before.
+
+        Args:
+            low: x and y of the south-west corner, m in the map frame.
+            high: of the north-east corner.
+        """
+        first, size = list[int](), list[int]()
+        for begin, end, origin in zip(
+            low.tolist(), high.tolist(), self._tiles.bounds[:2], strict=True
+        ):
+            first.append(math.floor((begin - origin) * FINER) - 1)
+            size.append(math.ceil((end - origin) * FINER) - first[-1] + 1)
+        found = self._features.new_empty((size[1], size[0], CHANNELS))
+        for row, here_y, there_y in cuts(first[1], size[1], CELLS):
+            row = min(max(row + self._ring, 0), self._rows - 1)  # beyond all is as there
+            for column, here_x, there_x in cuts(first[0], size[0], CELLS):
+                column = min(max(column + self._ring, 0), self._columns - 1)
+                slot = self._slot_of.get(row * self._columns + column, 0)
+                tile = self._features[slot].view(CELLS, CELLS, CHANNELS)
+                found[there_y, there_x] = tile[here_y, here_x]
+        return Patch(found, (first[1], first[0]))
+
+    def in_patch(
+        self, patch: Patch, poses: Float[Tensor, "M 3"], cells: Float[Tensor, "P 2"]
+    ) -> Float16[Tensor, "M P C"]:
+        """`at` of `rows_at` of cells that a patch has, in half the time."""
+        ring = self._ring * CELLS
+        return patch.at(*self._places(poses, cells), (ring, ring))
 
     def window(
         self, low: Float[Tensor, " 2"], high: Float[Tensor, " 2"]
@@ -171,20 +192,23 @@ class FeatureTiles:
             The features, row 0 in the south, channels last in memory, and the exact corner of
             cell (0, 0), m.
         """
-        first, size, corner = list[int](), list[int](), list[float]()
-        for begin, end, origin in zip(
-            low.tolist(), high.tolist(), self._tiles.bounds[:2], strict=True
-        ):
-            first.append(math.floor((begin - origin) * FINER) - 1)
-            size.append(math.ceil((end - origin) * FINER) - first[-1] + 1)
-            corner.append(origin + first[-1] / FINER)
-        found = torch.empty((size[1], size[0], CHANNELS), device=self._device)
-        for row, here_y, there_y in _cuts(first[1], size[1], self._ring, self._rows):
-            for column, here_x, there_x in _cuts(first[0], size[0], self._ring, self._columns):
-                slot = self._slot_of.get(row * self._columns + column, 0)
-                tile = self._features[slot].view(CELLS, CELLS, CHANNELS)
-                found[there_y, there_x] = tile[here_y, here_x]
-        return found.permute(2, 0, 1), low.new_tensor(corner, dtype=torch.float64)
+        features, first = self.patch(low, high)
+        bounds = self._tiles.bounds
+        corner = (bounds.min_x + first[1] / FINER, bounds.min_y + first[0] / FINER)
+        return features.float().permute(2, 0, 1), low.new_tensor(corner, dtype=torch.float64)
+
+    def _places(
+        self, poses: Float[Tensor, "M 3"], cells: Float[Tensor, "P 2"]
+    ) -> tuple[Float[Tensor, "M P"], Float[Tensor, "M P"]]:
+        """Row and column, with fractions, of each cell of each pose; from the ring's corner."""
+        bounds, ring = self._tiles.bounds, self._ring * CELLS
+        # From the corner: float32 then resolves a hundredth of a cell 30 km away.
+        x = ((poses[:, :1] - bounds.min_x) * FINER + ring).float()
+        y = ((poses[:, 1:2] - bounds.min_y) * FINER + ring).float()
+        cos, sin = torch.cos(poses[:, 2]).float(), torch.sin(poses[:, 2]).float()
+        cell = (cells * FINER).float().T
+        column = torch.addmm(x, torch.stack([cos, -sin], 1), cell)
+        return torch.addmm(y, torch.stack([sin, cos], 1), cell), column
 
     def _tiles_around(self, xy: Float[Tensor, "M 2"], reach: float) -> list[int]:
         """Numbers of the tiles touched by the squares about the positions, rising."""
@@ -258,17 +282,3 @@ def _tiles_between(low: float, high: float, ring: int, tiles: int) -> range:
     """Along one axis the tiles, but for the outermost, that an interval touches, m."""
     first, last = (math.floor(end / SIDE) + ring for end in (low, high))
     return range(max(first, 1), min(last, tiles - 2) + 1)
-
-
-def _cuts(first: int, size: int, ring: int, tiles: int) -> Iterator[tuple[int, slice, slice]]:
-    """Cuts a row of cells at the tiles' edges: tile, cells of the tile, cells of the row.
-
-    Cell 0 is at the edge of the map; beyond the outermost tiles all is as in them.
-    """
-    start, end = first, first + size
-    while start < end:
-        tile = start // CELLS
-        stop = min((tile + 1) * CELLS, end)
-        here = slice(start - tile * CELLS, stop - tile * CELLS)
-        yield min(max(tile + ring, 0), tiles - 1), here, slice(start - first, stop - first)
-        start = stop

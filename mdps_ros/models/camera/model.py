@@ -27,11 +27,12 @@ from torch import Tensor
 
 from mdps_ros.core.mapdata import TileSource
 from mdps_ros.models.camera import volume
-from mdps_ros.models.camera.feature_tiles import FeatureTiles
+from mdps_ros.models.camera.feature_tiles import FINER, FeatureTiles
 from mdps_ros.models.camera.files import load_networks
 from mdps_ros.models.camera.folding import folded
 from mdps_ros.models.camera.look import CameraLook, make_look
 from mdps_ros.models.camera.networks import CameraNetworks
+from mdps_ros.models.camera.patch import Patch
 from mdps_ros.models.camera.view import Intrinsics, canonical_view
 from mdps_ros.settings import CameraSettings
 
@@ -40,6 +41,7 @@ FEWEST = 64  # cells that are scored however large the cloud
 DEARER = 1.0  # a cell of a pose costs as much as so many numbers of a volume
 CHUNK = 1 << 16  # particles x cells at a time: the intermediates stay in the processor's cache
 PIECE = 32  # chunks without a rest
+LARGEST_PATCH = 1 << 17  # cells: they stay in the processor's cache
 
 
 class CameraModel:
@@ -121,9 +123,9 @@ class CameraModel:
         flat = poses.reshape(-1, 3)
         score = self._by_volume(flat, look) if self._settings.volume else None
         if score is None:
-            if not self._store.hold(flat[:, :2], look.reach):
-                return None
             score = self._by_pose(flat, look, rest)
+        if score is None:
+            return None
         return (self._settings.weight * score).to(poses.dtype).reshape(poses.shape[:2])
 
     def _by_volume(
@@ -142,9 +144,12 @@ class CameraModel:
 
     def _by_pose(
         self, poses: Float[Tensor, "M 3"], look: CameraLook, rest: Callable[[], bool]
-    ) -> Float[Tensor, " M"]:
+    ) -> Float[Tensor, " M"] | None:
         """Scores by some of the cells, each at the nearest cell of the map."""
         _, cells, features = look.thinned(self._cells(poses))
+        patch = self._patch(poses, look.reach + 1.0, len(poses) * len(cells))
+        if patch is None and not self._store.hold(poses[:, :2], look.reach):
+            return None
         weights = features.flatten()
         score = torch.empty(len(poses), dtype=torch.float32, device=poses.device)
         size = max(1, CHUNK // len(cells))
@@ -152,9 +157,22 @@ class CameraModel:
             chunk = slice(start, start + size)
             if start and start % (PIECE * size) == 0 and rest():
                 self._store.hold(poses[:, :2], look.reach)
-            found = self._store.at(self._store.rows_at(poses[chunk], cells))
+            if patch is None:
+                found = self._store.at(self._store.rows_at(poses[chunk], cells))
+            else:
+                found = self._store.in_patch(patch, poses[chunk], cells)
             score[chunk] = found.float().flatten(1) @ weights
         return score
+
+    def _patch(self, poses: Float[Tensor, "M 3"], reach: float, reads: int) -> Patch | None:
+        """The map around the poses, where it is smaller than what is read of it."""
+        low, high = poses[:, :2].aminmax(dim=0)
+        low, high = low - reach, high + reach
+        if not float((high - low).prod()) * FINER**2 <= min(reads, LARGEST_PATCH):
+            return None
+        if not self._store.hold_box(low, high):
+            return None
+        return self._store.patch(low, high)
 
     def _cells(self, poses: Float[Tensor, "M 3"]) -> int:
         """How many cells are scored for each of so many poses."""
