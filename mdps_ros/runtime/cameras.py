@@ -88,6 +88,7 @@ class Cameras:
         model = self._depth if isinstance(image, DepthImageEvent) else self._colour
         return model is not None
 
+    @torch.inference_mode()
     def bind(self, image: ImageEvent) -> Look | None:
         """Take what an image says; None when it says too little or there is no model for it."""
         camera = image.camera
@@ -123,7 +124,7 @@ class Cameras:
         """
 
         def score_alone(poses: Tensor) -> Tensor | None:
-            with self._turns:
+            with self._turns, torch.inference_mode():  # always: their tiles change in place
                 return score(poses)
 
         return score_alone

@@ -51,6 +51,22 @@ def test_a_look_scores_clouds_of_any_shape_again_and_again(town) -> None:
     assert float(first.std()) > 0.0
 
 
+def test_filters_that_skip_autograd_and_those_that_do_not_share_the_tiles(town) -> None:
+    """Tensors of inference mode must not change in place outside of it."""
+    cameras = Cameras(town, fast_settings(camera__enabled=True, camera__tile_memory=2.2), CPU)
+    look = cameras.bind(colour_image())
+    assert look is not None
+    here = torch.tensor([[[-140.0, 18.5, 0.1]]])
+    there = torch.tensor([[[110.0, 19.0, 0.0]]])
+    with torch.inference_mode():
+        first = look.log_likelihood(here)
+        assert look.log_likelihood(there) is not None  # drives out some tiles of `here`
+    again = look.log_likelihood(here)
+    assert first is not None
+    assert again is not None
+    assert torch.equal(again, first)
+
+
 def test_a_floor_plan_has_no_use_for_a_network_of_streets(floor) -> None:
     assert not Cameras(floor, fast_settings(camera__enabled=True), CPU).any
 

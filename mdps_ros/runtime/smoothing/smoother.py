@@ -149,6 +149,7 @@ class Smoother:
         return Hindsight(tuple(found[::-1]), final)
 
 
+@torch.inference_mode()
 def compact(frame: FilterFrame) -> FilterFrame:
     """A frame with as many particles as meeting the future takes."""
     return frame._replace(
@@ -156,6 +157,7 @@ def compact(frame: FilterFrame) -> FilterFrame:
     )
 
 
+@torch.inference_mode()
 def trajectory(
     found: Hindsight, revision: int, belief: int, settings: EstimateSettings
 ) -> SmoothedTrajectory:

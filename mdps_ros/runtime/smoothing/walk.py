@@ -46,6 +46,7 @@ class SmoothedFrame(NamedTuple):
     smoothed: bool
 
 
+@torch.inference_mode()
 def walk_back(
     stations: Sequence[Station], setup: PassSetup, generator: torch.Generator
 ) -> Iterator[SmoothedFrame]:
