@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rosbags.interfaces import QosDurability
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from mdps_ros.core.mapdata import Bounds
 from mdps_ros.data.bag import open_bag
 from mdps_ros.data.view_messages import LINE_LIST, TRIANGLE_LIST
 from mdps_ros.evaluation.html_report import Look
 from mdps_ros.evaluation.run import RunError
-from mdps_ros.evaluation.view_bag import TYPES, write_view
+from mdps_ros.evaluation.view_bag import MAP, TYPES, write_view
 from mdps_ros.maps.shapes import drawn_window, house_rings, road_quads
 
 LAYOUT = Path(__file__).resolve().parents[2] / "config" / "foxglove.json"
@@ -96,10 +97,51 @@ def test_the_layout_names_topics_of_the_recording_or_of_the_node():
     assert set(TYPES) - {"/tf", "/run/particles"} <= named
     assert named - live <= set(TYPES)
 
-    def panels(part):
-        return {part} if isinstance(part, str) else panels(part["first"]) | panels(part["second"])
+    configs = layout["configById"]
 
-    assert panels(layout["layout"]) == set(layout["configById"])
+    def panels(part):
+        if isinstance(part, dict):
+            return panels(part["first"]) | panels(part["second"])
+        inside = [panels(tab["layout"]) for tab in configs[part].get("tabs", ())]
+        return {part}.union(*inside)
+
+    assert panels(layout["layout"]) == set(configs)
+
+
+def test_the_layout_plots_fields_that_messages_have():
+    """A path that leads nowhere is an empty curve in the viewer, and no error."""
+    store = get_typestore(Stores.LATEST)
+    status = (LAYOUT.parents[1] / "msg" / "LocalizerStatus.msg").read_text()
+    name = "mdps_ros/msg/LocalizerStatus"
+    store.register(get_types_from_msg(status, name))
+    types = TYPES | {"/status": name}
+    configs = json.loads(LAYOUT.read_text())["configById"].values()
+    paths = [path["value"] for config in configs for path in config.get("paths", ())]
+    assert len(paths) > 5
+    for path in paths:
+        topic, _, field = path.partition(".")
+        assert field in [item for item, _ in store.fielddefs[types[topic]][1]], path
+
+
+def test_the_layout_shows_the_belief_before_the_vehicle_is_tracked():
+    """Found in Lichtblick 1.28 with a recording of the live node."""
+    scene = json.loads(LAYOUT.read_text())["configById"]["3D!map"]
+    # before that no transform ties base_link to the map, so nothing is drawn, and a pose that is
+    # clicked there comes in a frame that nobody knows
+    assert scene["followTf"] == MAP
+    topics = scene["topics"]
+    # a map with transparency is drawn over the particles
+    colours = [value for key, value in topics["/map"].items() if key.endswith("Color")]
+    assert topics["/map"]["colorMode"] == "custom"
+    assert len(colours) == 4
+    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours)
+    # without a field the viewer chooses z, and its own colours
+    assert topics["/particle_cloud"]["colorMode"] == "flat"
+    assert topics["/particle_cloud"]["colorField"] == "weight"
+    # the colour is an arrow's; covariances would be drawn in the vehicle's frame, not the map's
+    for name in ("/pose", "/truth"):
+        assert topics[name]["type"] == "arrow"
+        assert not topics[name].get("showCovariance")
 
 
 def test_quads_run_counter_clockwise_along_the_segments(helsinki):
