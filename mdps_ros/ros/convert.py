@@ -148,7 +148,8 @@ def hypotheses_message(estimate: PoseEstimate, ids: Sequence[int], frame: str) -
 
 def markers_message(estimate: PoseEstimate, frame: str) -> MarkerArray:
     """For each mode an arrow, its 2-sigma ellipse and its share; removes those of before."""
-    made = MarkerArray(markers=[Marker(action=Marker.DELETEALL)])
+    begin = header(estimate.stamp_ns, frame)  # viewers look for the frame of this one as well
+    made = MarkerArray(markers=[Marker(header=begin, action=Marker.DELETEALL)])
     for mode in estimate.modes:
         x, y, yaw = (float(value) for value in mode.T_map_base)
         spread, axes = np.linalg.eigh(mode.covariance[:2, :2])

@@ -173,6 +173,7 @@ def test_markers_replace_the_old_ones_and_lie_along_the_ellipse() -> None:
     message = convert.markers_message(value, "map")
     first, *rest = message.markers
     assert first.action == first.DELETEALL
+    assert {marker.header.frame_id for marker in (first, *rest)} == {"map"}
     assert len(rest) == 3 * len(value.modes)
     ellipse = rest[1]
     turn = 2.0 * math.atan2(ellipse.pose.orientation.z, ellipse.pose.orientation.w)
