@@ -31,6 +31,8 @@ def gather_particles(state: Any, index: Int[Tensor, "B M"]) -> Any:
             return node.gather_particles(index)
         return gather_axis(node, index)
 
+    if isinstance(state, Tensor):  # of a filter's call the walk through a tree is a good part
+        return gather_axis(state, index)
     return tree_map(take, state, is_leaf=lambda node: isinstance(node, ParticleTree))
 
 

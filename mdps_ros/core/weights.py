@@ -25,7 +25,7 @@ def normalise(
     top = log_weights.detach().amax(dim=-1, keepdim=True)
     relative = log_weights - top  # first, so that float32 keeps the differences of large values
     log_sum = relative.exp().sum(-1, keepdim=True).log()
-    if not bool(torch.isfinite(log_sum).all()):
+    if not all(map(math.isfinite, log_sum.flatten().tolist())):
         _explain(log_weights.detach())
     return relative - log_sum, (top + log_sum).squeeze(-1)
 
@@ -62,7 +62,8 @@ def uniform(batch: int, count: int, like: Tensor) -> Float[Tensor, "B N"]:
 
 def effective_size(log_weights: Float[Tensor, "B N"]) -> Float[Tensor, " B"]:
     """1 / sum w^2 of normalised weights: N when uniform, 1 when one particle has all the mass."""
-    return torch.exp(-torch.logsumexp(2.0 * log_weights, dim=-1))
+    # the largest weight is at least 1 / N, so that its square is a number in float32, too
+    return log_weights.exp().square().sum(-1).reciprocal()
 
 
 def moments(

@@ -66,3 +66,17 @@ def test_moments_of_known_weights() -> None:
     torch.testing.assert_close(mean, torch.tensor([[3.0, 2.5]], dtype=F64))
     expected = 0.1875 * torch.tensor([[[16.0, 8.0], [8.0, 4.0]]], dtype=F64)
     torch.testing.assert_close(covariance, expected)
+
+
+def test_effective_sizes_of_many_and_of_uneven_weights_are_those_of_float64() -> None:
+    """Squares of a millionth and of e^-60 in float32, beside the largest weight."""
+    generator = torch.Generator().manual_seed(0)
+    for rows in (
+        torch.zeros(1, 1_000_000),
+        10.0 * torch.randn(2, 5000, generator=generator),
+        torch.tensor([[0.0, -60.0, -math.inf], [-80.0, -80.0, -math.inf]]),
+    ):
+        log_weights, _ = weights.normalise(rows)
+        wanted = 1.0 / (2.0 * rows.double().log_softmax(-1)).exp().sum(-1)
+        found = weights.effective_size(log_weights)
+        torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=0)
