@@ -40,13 +40,9 @@ DIFFERENCES: Mapping[str, str] = {
     "nll_after_100m_nats": "NLL after 100 m (nats)",
 }
 """Columns that are compared drive by drive, and what pictures call them."""
-LINEAR: Mapping[str, float] = {
-    "median_error_m": 0.5,
-    "recall_at_5m_after_100m": 0.2,
-    "nll_after_100m_nats": 1.0,
-}
-"""Columns that are drawn, and up to where their axis is linear; beyond it is logarithmic."""
-DRAWN = tuple(LINEAR)
+DRAWN = ("median_error_m", "recall_at_5m_after_100m", "nll_after_100m_nats")
+LINEAR_NATS = 1.0
+"""Up to which the axis of an NLL is linear; beyond it is logarithmic."""
 SMOOTHER_COLUMNS = (
     "name",
     "runs",
@@ -204,9 +200,11 @@ def draw_differences(path: Path, rows: Sequence[Row]) -> None:
                 colour = "tab:blue" if VARIANTS[name].against == BASE else "tab:green"
                 panel.errorbar(mean, place, xerr=error, fmt="o", color=colour, capsize=3)
         panel.axvline(0.0, color="0.4", linewidth=1.0)
-        panel.set_xscale("symlog", linthresh=LINEAR[key])
+        if key.endswith("_nats"):
+            panel.set_xscale("symlog", linthresh=LINEAR_NATS)
         panel.set_xlabel(f"difference in {DIFFERENCES[key]}")
         panel.grid(alpha=0.3)
+    panels[0].set_ylim(-0.7, len(compared) - 0.3)
     panels[0].set_yticks(range(len(compared)), [_label(rows, name) for name in compared])
     figure.suptitle("Blue: to the base. Green: to the clean map. In brackets: converged drives")
     figure.savefig(path, dpi=110)
