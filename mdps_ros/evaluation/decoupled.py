@@ -76,7 +76,8 @@ def output_weights(
 class DecoupledOutput:
     """Replaces what a session tells of its belief by the decoupled mixture.
 
-    The state stays that of the filter, as do searches for a vehicle that is lost.
+    The state stays that of the filter, as do searches for a vehicle that is lost. Masses are told
+    whole also before images confirm what a search found (`recovery.confirmation`).
 
     Args:
         mixture: what is told.

@@ -204,6 +204,8 @@ def _row(split: str, index: int, run: StreetRun, settings: Settings) -> Row:
     events = drive.events(_other(run, split, index))
     if run.method in (DENSE, SINGLE):
         outputs = dense_search.search(place, settings, events, fused=run.method == DENSE)
+    elif mixture is COUPLED:
+        outputs = answers(Session(place, settings), events)
     else:
         decoupled = DecoupledOutput(mixture, settings.estimate)
         outputs = decoupled.tell(answers(Session(place, settings, decoupled.watch), events))
