@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from mdps_ros.evaluation import dense_search
 from mdps_ros.evaluation import street_drives as suite
 from mdps_ros.evaluation.belief_nll import CAP_NATS, MixtureNll
 from mdps_ros.evaluation.pit import output_kernel
-from mdps_ros.evaluation.run import Track
+from mdps_ros.evaluation.run import Track, answers
 from mdps_ros.evaluation.street_scenes import SPLITS
-from mdps_ros.runtime.events import ColourImageEvent, OdometryEvent
-from mdps_ros.runtime.outputs import ParticleSnapshot
+from mdps_ros.runtime.events import ColourImageEvent, Event, OdometryEvent
+from mdps_ros.runtime.outputs import Output, ParticleSnapshot, PoseEstimate
+from mdps_ros.runtime.session import Session
 from mdps_ros.settings import Settings, with_values
 
 QUICK = {
@@ -115,3 +118,22 @@ def test_rows_tell_each_way_to_localize_a_drive(
         assert row["nll_nats"] <= CAP_NATS + 1e-9
         assert row["nll_after_100m_nats"] is None
         assert sum(map(int, row["share_bin_frames"].split())) == row["frames"]
+
+
+def test_the_filter_is_judged_by_what_the_session_tells(
+    short_drives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by its particles: a place that is not confirmed yet is told with less mass."""
+
+    def surely(session: Session, events: Iterable[Event]) -> Iterator[Output]:
+        for output in answers(session, events):
+            if isinstance(output, PoseEstimate):
+                best = dataclasses.replace(output.modes[0], mass=0.95)
+                yield dataclasses.replace(output, modes=(best,))
+            else:
+                yield output
+
+    monkeypatch.setattr(suite, "answers", surely)
+    quick = with_values(Settings(), QUICK)
+    (row,) = suite.drive_rows("test", 0, (suite.StreetRun(method="road"),), quick)
+    assert row["claim_share"] == 1.0
