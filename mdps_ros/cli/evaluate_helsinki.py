@@ -83,7 +83,7 @@ def helsinki(
         )
         for method in among("--method", methods or usual, known_methods)
         for heading in among("--heading", headings or ["known"], ("known", "unknown"))
-        for map in among("--map", maps or ["clean", "imperfect"], street_scenes.MAPS)
+        for map in among("--map", maps or [*street_scenes.USUAL_MAPS], street_scenes.MAPS)
     )
     settings = street_settings(assignments)
     numbers = range(drives)

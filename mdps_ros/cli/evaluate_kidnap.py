@@ -41,7 +41,7 @@ def kidnap(
     from mdps_ros.evaluation.street_kidnaps import kidnap_rows
 
     among("--split", [split], street_scenes.SPLITS)
-    chosen = tuple(among("--map", maps or ["clean", "imperfect"], street_scenes.MAPS))
+    chosen = tuple(among("--map", maps or [*street_scenes.USUAL_MAPS], street_scenes.MAPS))
     settings = street_settings(assignments)
     tasks = [(split, index, chosen, settings) for index in range(drives)]
     rows = [row for group in run_tasks(kidnap_rows, tasks, jobs) for row in group]

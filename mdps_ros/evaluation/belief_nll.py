@@ -16,6 +16,8 @@ from mdps_ros.runtime.outputs import ParticleSnapshot
 
 CAP_NATS = 18.42
 """The density has a floor of 1e-8 per m^2 rad, as in the paper's loss (Eq. 22)."""
+LATE_M = 100.0
+"""Travel beyond which frames are late; columns of rows have it in their names."""
 
 
 class MixtureNll(BeliefWatch[float]):
@@ -31,11 +33,11 @@ class MixtureNll(BeliefWatch[float]):
         self._kernel = kernel
 
     def means(self, travelled: Floats) -> dict[str, float | None]:
-        """Mean NLL, nats per (m^2 rad), over all frames and over those beyond 100 m of travel."""
+        """Mean NLL, nats per (m^2 rad), over all frames and over those beyond LATE_M of travel."""
         nll = np.array([math.nan if found is None else found for found in self.found])
         values = np.minimum(nll, CAP_NATS)
         known = np.isfinite(values)
-        late = known & (travelled[: len(values)] > 100.0)
+        late = known & (travelled[: len(values)] > LATE_M)
         return {
             "nll_nats": float(values[known].mean()) if known.any() else None,
             "nll_after_100m_nats": float(values[late].mean()) if late.any() else None,

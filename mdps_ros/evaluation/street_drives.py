@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from mdps_ros.evaluation import calibration, dense_search
-from mdps_ros.evaluation.belief_nll import MixtureNll
+from mdps_ros.evaluation.belief_nll import LATE_M, MixtureNll
 from mdps_ros.evaluation.decoupled import COUPLED, DecoupledOutput, OutputMixture
 from mdps_ros.evaluation.dense_search import CELL_SD, HEADING_SD
 from mdps_ros.evaluation.metrics import errors, recall_at
@@ -42,7 +42,6 @@ LENGTH_M = 500.0
 START_HEADING_SD = math.radians(30.0)
 CURVE_M = (0, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 500)
 """Travel at which rows tell the error, for curves of recall over distance."""
-LATE_M = 100.0
 FIRST_SEED = MappingProxyType({"train": 20_000, "test": 10_000})
 """Seeds of drives begin here: none is a seed of training frames."""
 
@@ -204,11 +203,11 @@ def _row(split: str, index: int, run: StreetRun, settings: Settings) -> Row:
     events = drive.events(_other(run, split, index))
     if run.method in (DENSE, SINGLE):
         outputs = dense_search.search(place, settings, events, fused=run.method == DENSE)
-    elif mixture is COUPLED:
-        outputs = answers(Session(place, settings), events)
-    else:
+    elif run.method in OUTPUTS:
         decoupled = DecoupledOutput(mixture, settings.estimate)
         outputs = decoupled.tell(answers(Session(place, settings, decoupled.watch), events))
+    else:
+        outputs = answers(Session(place, settings), events)
     trace = collect_trace(pit.watch(nll.watch(outputs)), drive.truth)
     trace = dataclasses.replace(trace, seconds=time.perf_counter() - begun)
     row = row_of(run.name, index, trace)
@@ -240,7 +239,7 @@ def error_curve(trace: Trace) -> dict[str, float | None]:
     return found
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=len(SCENES))  # all of one drive
 def recorded_drive(split: str, index: int, scene: str = AS_DRAWN) -> RecordedDrive:
     """Drive, render and keep drive number `index` of a split."""
     drawn = SCENES[scene]

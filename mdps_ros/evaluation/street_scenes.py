@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -47,7 +47,7 @@ class Scene:
 
     city: str = "helsinki"
     whole: bool = False
-    style: StreetDriveStyle = field(default_factory=lambda: DRAWN_STYLE)
+    style: StreetDriveStyle = DRAWN_STYLE
 
     def bounds(self, split: str) -> Bounds:
         """Where drives of a split are."""
@@ -94,9 +94,11 @@ MAPS: Mapping[str, ImperfectStyle | None] = MappingProxyType(
     }
 )
 """What the localizer is given in place of the map that was drawn."""
+USUAL_MAPS = ("clean", "imperfect")
+"""Of MAPS, unless others are asked for."""
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=len(MAPS) + 1)  # all of one drive; one is of the suburb
 def told_map(kind: str, index: int, city: str = "helsinki") -> Map:
     """The map of MAPS that the localizer of a drive is given."""
     style = MAPS[kind]
