@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mdps_ros.evaluation import hindsight_report, street_report
 from mdps_ros.evaluation.dense_search import SINGLE_EVERY_M
-from mdps_ros.evaluation.hindsight_report import with_error
-from mdps_ros.evaluation.results import Row, markdown_table, numbers, statistic
+from mdps_ros.evaluation.results import (
+    Row,
+    Value,
+    markdown_table,
+    mean_and_error,
+    numbers,
+    paired_differences,
+    statistic,
+    with_error,
+)
 from mdps_ros.evaluation.street_ablations import BASE, VARIANTS
 from mdps_ros.evaluation.street_drives import A_MDPF, METHODS, OUTPUTS
 
@@ -59,7 +66,9 @@ of which was in the training of the camera's network). The base is the filter (M
 an imperfect map, with a start anywhere in the extract and its heading known to 30 degrees. Every
 other row changes one thing; columns are those of [helsinki.md](helsinki.md), and
 `recall_at_*_after_100m` is over all frames beyond 100 m of travel, whether the drive converged or
-not.
+not. Claims are by the masses that the session tells, which are less than the particles' until
+images confirm a place that it searched for (`recovery.confirmation`); those of `a-mdpf`, of
+`single frame` and of all rows about smoothers are by whole masses.
 
 * `a-mdpf`: the mixture that is told weighs the newest frame by a power of its own, and has
   bandwidths of its own ({output}); the filter runs on `camera.weight` {weight:g}. All four were
@@ -122,16 +131,10 @@ def totals(rows: Sequence[Row]) -> list[Row]:
 def gains(rows: Sequence[Row], key: str, name: str, against: str) -> list[float]:
     """Differences of a column over the drives for which both variants have a value."""
 
-    def by_drive(variant: str) -> dict[int, float]:
-        own = [row for row in rows if row["name"] == variant]
-        return {
-            int(row["seed"] or 0): float(value)
-            for row in own
-            if isinstance(value := row.get(key), (int, float))
-        }
+    def by_drive(variant: str) -> dict[Value, Row]:
+        return {row["seed"]: row for row in rows if row["name"] == variant}
 
-    ours, theirs = by_drive(name), by_drive(against)
-    return [ours[drive] - theirs[drive] for drive in sorted(ours.keys() & theirs.keys())]
+    return paired_differences(by_drive(name), by_drive(against), key)
 
 
 def differences(rows: Sequence[Row]) -> list[Row]:
@@ -158,7 +161,7 @@ def write_page(json_file: Path, rows: Sequence[Row], smoothed: Sequence[Row], co
         smoothed: of the smoothers; may be none.
         command: that made them.
     """
-    text = _introduction(rows, command) + markdown_table(totals(rows), COLUMNS)
+    text = _introduction(rows, smoothed, command) + markdown_table(totals(rows), COLUMNS)
     compared = differences(rows)
     if compared:
         picture = json_file.with_suffix(".png")
@@ -170,12 +173,12 @@ def write_page(json_file: Path, rows: Sequence[Row], smoothed: Sequence[Row], co
     json_file.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
-def _introduction(rows: Sequence[Row], command: str) -> str:
+def _introduction(rows: Sequence[Row], smoothed: Sequence[Row], command: str) -> str:
     told = OUTPUTS[A_MDPF]
     base = [row for row in rows if row["name"] == BASE] or rows
     begun = statistic(statistics.median, numbers(base, "particles_max"))
     return _INTRODUCTION.format(
-        drives=len({row["seed"] for row in rows}),
+        drives=len({row["seed"] for row in (*rows, *smoothed)}),
         output=f"power {told.power:g}, {told.bandwidth_position} m, {told.bandwidth_yaw} rad",
         weight=METHODS[A_MDPF]["camera.weight"],
         single=SINGLE_EVERY_M,
@@ -195,10 +198,9 @@ def draw_differences(path: Path, rows: Sequence[Row]) -> None:
         for place, name in enumerate(compared):
             values = gains(rows, key, name, VARIANTS[name].against)
             if values:
-                mean = statistics.fmean(values)
-                error = statistics.stdev(values) / math.sqrt(len(values)) if values[1:] else 0.0
+                mean, error = mean_and_error(values)
                 colour = "tab:blue" if VARIANTS[name].against == BASE else "tab:green"
-                panel.errorbar(mean, place, xerr=error, fmt="o", color=colour, capsize=3)
+                panel.errorbar(mean, place, xerr=error or 0.0, fmt="o", color=colour, capsize=3)
         panel.axvline(0.0, color="0.4", linewidth=1.0)
         if key.endswith("_nats"):
             panel.set_xscale("symlog", linthresh=LINEAR_NATS)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from mdps_ros.evaluation import calibration_report
-from mdps_ros.evaluation.results import Row, Value, markdown_table
+from mdps_ros.evaluation.results import (
+    Row,
+    Value,
+    markdown_table,
+    numbers,
+    paired_differences,
+    statistic,
+    with_error,
+)
 from mdps_ros.evaluation.smoothing_frames import FILTER
 
 Run = tuple[Value, Value]
@@ -33,7 +40,9 @@ convergence on that all methods had their last word on. Columns ending in `_gain
 difference to the filter over the runs, plus or minus its standard error; negative is better for
 errors and NLL, positive for recalls. `wrong_mode_share` and `wrong_claim_share` are over all
 frames, also those before convergence: share of frames whose best hypothesis is more than 5 m off,
-and share at which a wrong place was claimed with 90 % of the belief.
+and share at which a wrong place was claimed with 90 % of the belief. All rows, also `filter`,
+have whole masses: a session tells less of a place that it searched for until images confirm it
+(`recovery.confirmation`).
 
 Made by
 
@@ -66,27 +75,11 @@ def _total(
 ) -> Row:
     total: Row = {"name": name, "runs": len(own)}
     for key in (*GAINS, *MEANS):
-        values = [float(v) for row in own.values() if isinstance(v := row[key], (int, float))]
-        total[key] = statistics.fmean(values) if values else None
+        total[key] = statistic(statistics.fmean, numbers(list(own.values()), key))
     for key in GAINS:
-        pairs = [(own[run][key], filtered[run][key]) for run in own if run in filtered]
-        gains = [
-            float(ours) - float(theirs)
-            for ours, theirs in pairs
-            if isinstance(ours, (int, float)) and isinstance(theirs, (int, float))
-        ]
+        gains = paired_differences(own, filtered, key)
         total[f"{key}_gain"] = None if own is filtered else with_error(gains)
     return total
-
-
-def with_error(values: Sequence[float]) -> str | None:
-    """Mean and its standard error as text; None of no values, the mean alone of one."""
-    if not values:
-        return None
-    mean = statistics.fmean(values)
-    if len(values) == 1:
-        return f"{mean:+.3f}"
-    return f"{mean:+.3f} ± {statistics.stdev(values) / math.sqrt(len(values)):.3f}"
 
 
 def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import shlex
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -21,6 +22,8 @@ import mdps_ros
 Value = float | int | str | None
 Row = dict[str, Value]
 Statistic = Callable[[Sequence[float]], float]
+RunId = TypeVar("RunId", bound=Hashable)
+"""What tells runs apart, such as the drive and the seed of the filter."""
 
 
 def command_line() -> str:
@@ -128,6 +131,30 @@ def ninth_decile(values: Sequence[float]) -> float:
 def statistic(pick: Statistic, values: Sequence[float]) -> float | None:
     """A statistic of values; None of none."""
     return float(pick(values)) if values else None
+
+
+def paired_differences(
+    ours: Mapping[RunId, Row], theirs: Mapping[RunId, Row], key: str
+) -> list[float]:
+    """Differences of a column over the runs for which both sides have a number."""
+    pairs = [numbers([ours[run], theirs[run]], key) for run in ours if run in theirs]
+    return [pair[0] - pair[1] for pair in pairs if len(pair) == 2]
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean of one value or more, and its standard error; None of one."""
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return mean, None
+    return mean, statistics.stdev(values) / math.sqrt(len(values))
+
+
+def with_error(values: Sequence[float]) -> str | None:
+    """Mean and its standard error as text; None of no values, the mean alone of one."""
+    if not values:
+        return None
+    mean, error = mean_and_error(values)
+    return f"{mean:+.3f}" if error is None else f"{mean:+.3f} ± {error:.3f}"
 
 
 def format_value(value: Value) -> str:

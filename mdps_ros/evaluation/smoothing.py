@@ -136,7 +136,7 @@ class Comparison:
             return
         small = compact(frame)
         self._frames.append(small)
-        self.told[FILTER].take([_as_told(frame)])
+        self.told[FILTER].take([_as_smoothed(frame)])
         for name, smoother in self._smoothers.items():
             start = time.perf_counter()
             found = smoother.look_back(small)
@@ -194,8 +194,8 @@ def hindsight(
     return comparison.frames(travelled)
 
 
-def _as_told(frame: FilterFrame) -> SmoothedFrame:
-    """The filter's belief in the form of a smoothed one."""
+def _as_smoothed(frame: FilterFrame) -> SmoothedFrame:
+    """The filter's whole belief in the form of a smoothed one; a session may tell less of it."""
     state, log_weights = frame.filtered
     return SmoothedFrame(frame.stamp_ns, state.pose[0], log_weights[0], False)
 

@@ -78,6 +78,8 @@ def test_the_page_tells_what_was_changed_and_the_picture_has_a_line_for_each(tmp
     assert file.with_suffix(".png").stat().st_size > 10_000
     report.write_page(file, ROWS[:3], [], "mdps")
     assert "Differences" not in file.with_suffix(".md").read_text()
+    report.write_page(file, [], smoothed, "mdps")
+    assert "\n1 simulated drives" in file.with_suffix(".md").read_text()
 
 
 @pytest.mark.parametrize("name", report.VARIANTS)

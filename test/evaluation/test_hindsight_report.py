@@ -41,11 +41,6 @@ def test_runs_that_never_converged_are_left_out_of_the_gains() -> None:
     assert str(second["median_error_m_gain"]).startswith("-0.200")
 
 
-def test_one_value_has_no_error_and_none_says_nothing() -> None:
-    assert report.with_error([0.25]) == "+0.250"
-    assert report.with_error([]) is None
-
-
 def test_the_page_names_the_command_and_how_many_runs(tmp_path) -> None:
     report.write_page(tmp_path / "lag.json", rows(), "mdps evaluate helsinki --lag 3")
     page = (tmp_path / "lag.md").read_text()

@@ -77,6 +77,11 @@ def test_table_shows_a_dash_where_there_is_no_value():
     assert "frames" not in stream.getvalue()
 
 
+def test_one_value_has_no_error_and_none_says_nothing():
+    assert results.with_error([0.25]) == "+0.250"
+    assert results.with_error([]) is None
+
+
 def test_markdown_table_has_a_row_per_row():
     text = results.markdown_table(rows_of_five_seeds(), ["name", "converged_after_m"])
     assert text.splitlines()[2:4] == ["| 00 | 120 |", "| 00 | - |"]
