@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,11 +77,18 @@ def test_all_variants_and_the_smoothers_are_run_unless_some_are_asked_for(
     assert "no stratification" in error
 
 
-def test_a_tiny_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Two variants of one drive of 30 m, by few particles."""
+@pytest.fixture
+def short_drives(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Drives of 30 m, forgotten afterwards."""
     monkeypatch.setattr(street_drives, "LENGTH_M", 30.0)
-    monkeypatch.setattr(tasks, "run_tasks", in_this_process)
     street_drives.recorded_drive.cache_clear()
+    yield
+    street_drives.recorded_drive.cache_clear()
+
+
+def test_a_tiny_run(short_drives, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two variants of one drive of 30 m, by few particles."""
+    monkeypatch.setattr(tasks, "run_tasks", in_this_process)
     file = tmp_path / "tiny.json"
     words = ["evaluate", "ablations", "--drives", "1", "--json", str(file)]
     words += ["--variant", "base", "--variant", "no stratification", "--variant", "a-mdpf"]
@@ -88,7 +96,6 @@ def test_a_tiny_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     words += [part for value in quick for part in ("--set", f"filter.{value}")]
     words += ["--set", "camera.cells=64", "--set", f"camera.tile_cache={tmp_path}"]
     assert main(words) == 0
-    street_drives.recorded_drive.cache_clear()
     base, multinomial, decoupled = json.loads(file.read_text())["rows"]
     assert base["name"] == "base"
     assert base["frames"] == multinomial["frames"] == decoupled["frames"] > 5

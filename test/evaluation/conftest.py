@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mdps_ros.evaluation import street_drives
 from mdps_ros.evaluation.run import Track, collect_trace
 from mdps_ros.maps import load_map
 from mdps_ros.runtime.outputs import Mode, ParticleSnapshot, PoseEstimate, State
@@ -83,3 +84,13 @@ def answers():
 def true_track():
     """Truth of `answers`."""
     return Track(*loop_drive())
+
+
+@pytest.fixture(scope="module")
+def short_drives():
+    """Drives of 40 m through rendered streets, each rendered once for all tests of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(street_drives, "LENGTH_M", 40.0)
+        street_drives.recorded_drive.cache_clear()
+        yield
+        street_drives.recorded_drive.cache_clear()

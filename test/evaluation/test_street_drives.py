@@ -29,16 +29,6 @@ QUICK = {
 }
 
 
-@pytest.fixture(scope="module")
-def short_drives():
-    """Drives of 40 m, rendered once for all tests here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(suite, "LENGTH_M", 40.0)
-        suite.recorded_drive.cache_clear()
-        yield
-        suite.recorded_drive.cache_clear()
-
-
 def snapshot(poses: np.ndarray, weights: np.ndarray) -> ParticleSnapshot:
     return ParticleSnapshot(
         stamp_ns=1, poses=poses.astype(np.float32), weights=weights.astype(np.float32)

@@ -17,16 +17,6 @@ STANDARD_ERRORS = 4.0
 SHARES = (0.1, 0.3, 0.5)
 
 
-@pytest.fixture(scope="module")
-def short_drives():
-    """Drives of 30 m, of which each is rendered once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(street_drives, "LENGTH_M", 30.0)
-        street_drives.recorded_drive.cache_clear()
-        yield
-        street_drives.recorded_drive.cache_clear()
-
-
 def check_missing(left: int, everything: int, share: float) -> None:
     """That share of all buildings, within standard errors."""
     error = math.sqrt(everything * share * (1.0 - share))
