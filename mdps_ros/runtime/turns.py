@@ -43,5 +43,9 @@ class Turns:
         if len(self._queue) < 2:
             return False
         self.__exit__()
-        self.__enter__()
+        try:
+            self.__enter__()
+        except BaseException:  # a signal: whoever called gives the turn back
+            self.__enter__()
+            raise
         return True

@@ -136,6 +136,7 @@ class Updates:
             share = place.share(self.travel.since(place.name, now) if known else math.inf)
             self.travel.looked(place.name, now)
             self._localizer.weigh(place, share)
+            self.claims.hear(place, self._localizer.belief, share, self._elsewhere)
         return (*names, *(place.name for place in places)), [*notes, *told]
 
     def _elsewhere(self, centre: NDArray[np.float64], count: int) -> Tensor | None:

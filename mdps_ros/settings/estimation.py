@@ -198,8 +198,9 @@ class RecoverySettings:
     )
     confirmation: float = live_setting(
         4.0,
-        "Evidence of images for a place that a search found at which it is claimed; one no better "
-        "than those around gets there with a chance of about exp of minus it. 0: claimed at once.",
+        "Evidence of images and fixes for a place that a search found at which it is claimed; one "
+        "no better than those around gets there with a chance of about exp of minus it. 0: claimed "
+        "at once.",
         unit="nats",
         low=0.0,
         high=1000.0,

@@ -20,7 +20,7 @@ def states(begin: State, held: list[bool]) -> list[State]:
     """Updates come every 10 m."""
     standing, found = Standing(begin), []
     for number, mass in enumerate(held):
-        standing = standing.after(mass, 10.0 * number, 25.0)
+        standing = standing.after(mass, 10.0 * number, 25.0, True)
         found.append(standing.state)
     return found
 

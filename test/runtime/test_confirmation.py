@@ -9,10 +9,10 @@ import pytest
 
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 from mdps_ros.runtime.outputs import Mode, PoseEstimate, State, TransformEstimate
-from mdps_ros.runtime.recovery.claims import UNCONFIRMED, Claims
+from mdps_ros.runtime.recovery.claims import Claims
 from mdps_ros.runtime.recovery.confirmation import Confirmation
 from mdps_ros.runtime.summary import Summary
-from mdps_ros.settings import RecoverySettings, Settings
+from mdps_ros.settings import RecoverySettings, Settings, with_values
 
 LIMITS = RecoverySettings(confirmation=4.0, confirm_distance=40.0)
 
@@ -61,7 +61,7 @@ class Speaking:
     def __init__(self, per_image: float) -> None:
         self.per_image, self.support, self.against = per_image, 0.0, 0.0
 
-    def look(self, *_: object) -> None:
+    def look(self, *_: object, alarms: bool = True) -> None:
         self.support += self.per_image
 
     def forget(self) -> None:
@@ -70,9 +70,12 @@ class Speaking:
     lapse = forget
 
 
-def drive(told: bool, masses: list[float], per_image: float = 1.5) -> list[tuple[State, float]]:
+def drive(
+    told: bool, masses: list[float], per_image: float = 1.5, claim_mass: float = 0.9
+) -> list[tuple[State, float]]:
     """State and told mass at updates every 5 m, with an image each."""
-    claims, found = Claims(Settings()), []
+    settings = with_values(Settings(), {"estimate.claim_mass": claim_mass})
+    claims, found = Claims(settings), []
     claims._doubt = Speaking(per_image)
     claims.begin(told=told)
     for number, mass in enumerate(masses):
@@ -87,7 +90,7 @@ def drive(told: bool, masses: list[float], per_image: float = 1.5) -> list[tuple
 
 
 def test_a_found_place_is_told_with_less_mass_until_it_is_confirmed() -> None:
-    less = (State.GLOBAL, pytest.approx(UNCONFIRMED))
+    less = (State.GLOBAL, pytest.approx(0.8))
     # the first update claims nothing yet, so its image is not asked: 0, 1.5, 3, 4.5 nats
     assert drive(False, [1.0] * 5) == [
         less,
@@ -96,7 +99,13 @@ def test_a_found_place_is_told_with_less_mass_until_it_is_confirmed() -> None:
         (State.TRACKING, 1.0),
         (State.TRACKING, 1.0),
     ]
-    assert Settings().estimate.claim_mass > UNCONFIRMED
+
+
+@pytest.mark.parametrize("claim_mass", [0.5, 0.7, 0.95])
+def test_no_claim_is_told_before_it_is_confirmed_whatever_it_needs(claim_mass: float) -> None:
+    told = drive(False, [1.0] * 4, claim_mass=claim_mass)
+    assert all(mass < claim_mass for state, mass in told if state is State.GLOBAL)
+    assert told[-1] == (State.TRACKING, 1.0)
 
 
 def test_a_place_that_was_told_is_claimed_at_once() -> None:

@@ -12,8 +12,14 @@ from torch import Tensor
 from mdps_ros.core.types import Belief
 from mdps_ros.models.prior import PosePrior
 from mdps_ros.runtime.cameras import Look
+from mdps_ros.runtime.events import PlaceEvent
+from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 from mdps_ros.runtime.localizer import Localizer
+from mdps_ros.runtime.outputs import State
+from mdps_ros.runtime.places import Places
+from mdps_ros.runtime.recovery.claims import Claims
 from mdps_ros.runtime.recovery.doubt import FARTHEST, NEAREST, Doubt, moved_off
+from mdps_ros.settings import PlaceSettings, Settings
 from test.runtime.town import fast_settings
 
 SD = 3.0  # m, of the places that the simulated images show
@@ -195,3 +201,42 @@ def test_places_beyond_the_map_that_a_model_holds_are_left_out(belief) -> None:
     far = torch.full((1, 8, 3), 500.0)
     doubt.look(Look("step", score, 1.0), belief, 1.0, lambda centre, count: far)
     assert doubt.against == pytest.approx(4.0, abs=1e-4)
+
+
+def fix(x: float, sd: float) -> Look:
+    """A GNSS fix beside the origin, as the filter takes it."""
+    covariance = np.diag([sd**2, sd**2, 1e6])
+    event = PlaceEvent(
+        stamp_ns=1,
+        name="fix",
+        T_map_base=np.array([x, 0.0, 0.0]),
+        covariance=covariance,
+        with_yaw=False,
+    )
+    return Places(PlaceSettings())._look(event, np.zeros(3))
+
+
+@pytest.mark.parametrize(("sd", "found"), [(2.0, True), (200.0, False)])
+def test_a_fix_confirms_a_place_if_it_tells_it_from_those_around(
+    belief, town, sd: float, found: bool
+) -> None:
+    """With images that say nothing, which are asked all the time."""
+    localizer = Localizer(town, fast_settings(map_error__sd=0.0), torch.device("cpu"))
+    localizer.start(PosePrior(np.zeros(3), np.diag([0.01, 0.01, 0.0001])))
+    claims = Claims(Settings())
+    claims.begin(told=False)
+    for number in range(4):
+        claims.look(step(0.0, 0.0), belief, 1.0, nowhere)
+        claims.hear(fix(0.5, sd), belief, 1.0, nowhere)
+        now = OdometrySample(number, np.zeros(3), 5.0 * number)
+        claims.report(now, localizer.summary(), 0.0, 5.0 * number, ("camera", "fix"))
+    assert (claims.state is State.TRACKING) == found
+
+
+def test_a_fix_elsewhere_raises_no_alarm(belief) -> None:
+    doubt = Doubt()
+    doubt.look(fix(10.0, 3.0), belief, 1.0, nowhere, alarms=False)
+    assert doubt.against == 0.0
+    assert doubt.support < 0.0
+    doubt.look(fix(10.0, 3.0), belief, 1.0, nowhere)
+    assert doubt.against > 0.0

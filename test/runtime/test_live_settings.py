@@ -109,7 +109,7 @@ OTHER = {
 ELSEWHERE = (
     # of the colour camera, which takes too long here; see below, and test_camera_model
     *("camera.weight", "camera.decorrelation", "camera.cells", "camera.volume"),
-    # nothing is contradicted or confirmed on this drive; see test_claims
+    # nothing is contradicted or confirmed on this drive; see test_claims and test_confirmation
     *("recovery.contradiction", "recovery.confirmation", "recovery.confirm_distance"),
     # of the node
     *("place.fix_sd", "node.publish_tf", "node.transform_tolerance", "node.cloud_particles"),

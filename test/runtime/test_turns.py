@@ -88,6 +88,36 @@ def test_who_is_interrupted_while_waiting_holds_nobody_up(monkeypatch: pytest.Mo
     assert len(turns._queue) == 0
 
 
+def test_who_is_interrupted_while_others_go_first_still_has_the_turn_to_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns, order, first = Turns(), list[str](), True
+    waits = turns._changed.wait_for
+
+    def wait(ready: Any) -> Any:
+        nonlocal first
+        if threading.current_thread() is threading.main_thread() and first:
+            first = False
+            raise KeyboardInterrupt
+        return waits(ready)
+
+    def work() -> None:
+        with turns:
+            order.append("other")
+
+    with turns:
+        others = [run(work), run(work)]
+        until_queued(turns, 3)
+        with monkeypatch.context() as patch:
+            patch.setattr(turns._changed, "wait_for", wait)
+            with pytest.raises(KeyboardInterrupt):
+                turns.rest()
+    for thread in others:
+        thread.join(LONG_S)
+    assert order == ["other", "other"]
+    assert len(turns._queue) == 0
+
+
 @pytest.mark.parametrize(
     ("module", "make", "on"),
     [(depth, depth_image, "depth__enabled"), (colour, colour_image, "camera__enabled")],

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from mdps_ros.runtime.summary import Summary
 
 CALM = 0.5  # part of what makes an alarm, up to which a claimed pose is trusted
-UNCONFIRMED = 0.8
-"""Part of a mass that is told until images confirm the place: a search may miss the vehicle."""
+UNCONFIRMED = 8 / 9
+"""Of the mass that a claim needs, what a whole belief is told to have until images confirm the
+place: a search may miss the vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Standing:
     held_since: float | None = None
 
     def after(
-        self, held: bool, odometer: float, confirm_distance: float, confirmed: bool = True
+        self, held: bool, odometer: float, confirm_distance: float, confirmed: bool
     ) -> Standing:
         """The standing after one more update.
 
@@ -95,6 +96,14 @@ class Claims:
         if self._standing.held_since is not None:
             self._doubt.look(look, belief, share, around)
 
+    def hear(self, place: Look, belief: Belief, share: float, around: Draw) -> None:
+        """Take a place that was told, such as a GNSS fix: it speaks for a claim, as images do.
+
+        It never raises an alarm: in streets fixes may be wrong together for long.
+        """
+        if self._standing.held_since is not None:
+            self._doubt.look(place, belief, share, around, alarms=False)
+
     def report(
         self,
         now: OdometrySample,
@@ -115,7 +124,9 @@ class Claims:
         outputs: list[Output] = []
         mode, before = summary.modes[0], self._standing.state
         held = mode.mass >= self._settings.estimate.claim_mass
-        confirmed = self._confirmed(held, now.travelled)
+        if not held:
+            self._doubt.lapse()
+        confirmed = self._confirm(held, now.travelled)
         confirm = self._settings.recovery.confirm_distance
         self._standing = self._standing.after(held, now.travelled, confirm, confirmed)
         limit = self._settings.recovery.search_distance
@@ -129,7 +140,7 @@ class Claims:
             if not self._worse(fit, CALM):
                 self._recovery.trust(mode.T_map_base, now.travelled)
         if held and not confirmed:
-            summary = _less_sure(summary)
+            summary = _less_sure(summary, self._settings.estimate.claim_mass)
         estimate = PoseEstimate(
             stamp_ns=now.stamp_ns,
             state=self.state,
@@ -153,11 +164,9 @@ class Claims:
         self._begin(State.RECOVERING if self._recovery.pending else State.GLOBAL, told=False)
         return region
 
-    def _confirmed(self, held: bool, odometer: float) -> bool:
-        """Whether images have nothing against a claim, after an update."""
+    def _confirm(self, held: bool, odometer: float) -> bool:
+        """Move the test on by an update: whether nothing is against a claim now."""
         since = self._standing.held_since
-        if not held:
-            self._doubt.lapse()
         held_for = 0.0 if since is None else odometer - since
         support = self._doubt.support
         return self._confirmation.after(held, support, held_for, self._settings.recovery)
@@ -173,7 +182,8 @@ class Claims:
         self._confirmation = Confirmation(open=not told)
 
 
-def _less_sure(summary: Summary) -> Summary:
+def _less_sure(summary: Summary, claim_mass: float) -> Summary:
     """The same with the part of the belief that an unconfirmed search leaves."""
-    modes = (dataclasses.replace(m, mass=UNCONFIRMED * m.mass) for m in summary.modes)
+    part = UNCONFIRMED * claim_mass
+    modes = (dataclasses.replace(m, mass=part * m.mass) for m in summary.modes)
     return summary._replace(modes=tuple(modes))

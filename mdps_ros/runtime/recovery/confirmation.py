@@ -3,7 +3,8 @@
 A search keeps the hypothesis that fits best, and on a map with many streets one that only looks
 like the true one may do so for a while. It is claimed once images have spoken for it, against the
 places around, by a threshold (Wald, Annals of Mathematical Statistics 16, 1945; the evidence is
-that of `Doubt`). A place that somebody told needs no confirmation, and roads alone give none.
+that of `Doubt`). Places that are measured on the way, such as GNSS fixes, speak for it, too. An
+initial pose needs no confirmation, and roads alone give none.
 """
 
 from __future__ import annotations

@@ -67,14 +67,17 @@ class Doubt:
         """Nothing is claimed any more: what spoke for it does not speak for the next claim."""
         self._support = 0.0
 
-    def look(self, look: Look, belief: Belief, share: float, around: Draw) -> None:
-        """Take one image.
+    def look(
+        self, look: Look, belief: Belief, share: float, around: Draw, alarms: bool = True
+    ) -> None:
+        """Take one image, or a place that was told.
 
         Args:
-            look: the image.
-            belief: over `VehicleState`, one batch row, when the image was taken.
+            look: the image or place.
+            belief: over `VehicleState`, one batch row, when it was taken.
             share: how much of an independent look it is.
             around: draws poses from the map.
+            alarms: false for one that may confirm a claim but never contradicts it.
         """
         weights = belief.log_weights[0].exp()
         centre = weights @ belief.state.pose[0, :, :2].to(weights)
@@ -83,7 +86,8 @@ class Doubt:
         if found is None and places is not None:  # they may lie on more map than the model holds
             found = evidence_against(look.log_likelihood, belief, POSES, look.on_earth)
         if found is not None:  # else it was not used for the claim either
-            self._against = max(0.0, self._against + share * found)
+            if alarms:
+                self._against = max(0.0, self._against + share * found)
             self._support -= share * found
 
 
