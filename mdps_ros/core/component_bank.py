@@ -115,7 +115,8 @@ def step(
     found = ComponentBank(*(torch.empty_like(rows) for rows in bank))
     density = torch.empty_like(y[0])
     count = y.shape[1]
-    size = math.ceil(count / max(1, math.ceil(count / (_BLOCK * torch.get_num_threads()))))
+    blocks = max(1, math.ceil(count / (_BLOCK * torch.get_num_threads())))
+    size = max(1, math.ceil(count / blocks))
     room: Elimination | None = None
     with torch.inference_mode():  # without its bookkeeping calls take three quarters of their time
         for start in range(0, count, size):
@@ -157,14 +158,13 @@ def update(
     Returns:
         The bank, and log p(y) of each filter; NaN where rounding made a covariance indefinite.
     """
-    system = torch.addmm(sees.R, sees.system, bank.covariance)
-    residual = y - torch.addmm(sees.d, sees.H, bank.mean)
     if _differentiated(*bank, *sees, y):
-        return _condition(bank, system, residual)
+        system = torch.addmm(sees.R, sees.system, bank.covariance)
+        return _condition(bank, system, y - torch.addmm(sees.d, sees.H, bank.mean))
     found = ComponentBank(*(rows.clone() for rows in bank))
     room = Elimination(len(bank.mean), len(y), bank.mean)
-    room.system.copy_(system)
-    room.residual.copy_(residual)
+    torch.addmm(sees.R, sees.system, bank.covariance, out=room.system)
+    torch.sub(y, torch.addmm(sees.d, sees.H, bank.mean), out=room.residual)
     return found, room.run(*found)
 
 

@@ -63,6 +63,13 @@ def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         torch.testing.assert_close(found, wanted)
 
 
+def test_a_bank_without_filters_stays_one() -> None:
+    mean, covariance, density = Problem(3, 2, 0).by_components()
+    assert mean.shape == (0, 3)
+    assert covariance.shape == (0, 3, 3)
+    assert density.shape == (0,)
+
+
 def test_update_leaves_its_argument_alone() -> None:
     problem = Problem(3, 2, 7)
     bank = component_bank.from_moments(problem.mean, problem.chol @ problem.chol.mT)

@@ -233,6 +233,7 @@ def test_scores_do_not_depend_on_rests_in_which_others_drive_out_the_tiles(
 
     monkeypatch.setattr(model_module, "CHUNK", 20 * len(look.thinned(500).cells))
     monkeypatch.setattr(model_module, "PIECE", 8)
+    monkeypatch.setattr(model_module, "LARGEST_PATCH", 0)  # which would be a copy of its own
     whole = one.log_likelihood(near, look)
     two._store.capacity = one._store.held  # no more than the cloud needs
     found = two.log_likelihood(near, look, rest)

@@ -156,17 +156,18 @@ class FeatureTiles:
             low: x and y of the south-west corner, m in the map frame.
             high: of the north-east corner.
         """
+        ring = self._ring * CELLS
         first, size = list[int](), list[int]()
         for begin, end, origin in zip(
             low.tolist(), high.tolist(), self._tiles.bounds[:2], strict=True
         ):
-            first.append(math.floor((begin - origin) * FINER) - 1)
-            size.append(math.ceil((end - origin) * FINER) - first[-1] + 1)
+            first.append(math.floor((begin - origin) * FINER) - 1 + ring)
+            size.append(math.ceil((end - origin) * FINER) + ring - first[-1] + 1)
         found = self._features.new_empty((size[1], size[0], CHANNELS))
         for row, here_y, there_y in cuts(first[1], size[1], CELLS):
-            row = min(max(row + self._ring, 0), self._rows - 1)  # beyond all is as there
+            row = min(max(row, 0), self._rows - 1)  # beyond all is as there
             for column, here_x, there_x in cuts(first[0], size[0], CELLS):
-                column = min(max(column + self._ring, 0), self._columns - 1)
+                column = min(max(column, 0), self._columns - 1)
                 slot = self._slot_of.get(row * self._columns + column, 0)
                 tile = self._features[slot].view(CELLS, CELLS, CHANNELS)
                 found[there_y, there_x] = tile[here_y, here_x]
@@ -176,8 +177,7 @@ class FeatureTiles:
         self, patch: Patch, poses: Float[Tensor, "M 3"], cells: Float[Tensor, "P 2"]
     ) -> Float16[Tensor, "M P C"]:
         """`at` of `rows_at` of cells that a patch has, in half the time."""
-        ring = self._ring * CELLS
-        return patch.at(*self._places(poses, cells), (ring, ring))
+        return patch.at(*self._places(poses, cells))
 
     def window(
         self, low: Float[Tensor, " 2"], high: Float[Tensor, " 2"]
@@ -193,8 +193,11 @@ class FeatureTiles:
             cell (0, 0), m.
         """
         features, first = self.patch(low, high)
-        bounds = self._tiles.bounds
-        corner = (bounds.min_x + first[1] / FINER, bounds.min_y + first[0] / FINER)
+        bounds, ring = self._tiles.bounds, self._ring * CELLS
+        corner = (
+            bounds.min_x + (first[1] - ring) / FINER,
+            bounds.min_y + (first[0] - ring) / FINER,
+        )
         return features.float().permute(2, 0, 1), low.new_tensor(corner, dtype=torch.float64)
 
     def _places(

@@ -59,8 +59,8 @@ def _chain(layers: nn.Sequential) -> Iterator[nn.Module]:
 
 def _even(conv: SameConv) -> nn.Conv2d:
     """A convolution that pads evenly: the row and column that it reads too many meet zeros."""
-    excess = conv.kernel_size[0] - conv.stride[0]
-    missing, padding = excess % 2, (excess + 1) // 2
+    before, padding = conv.margins
+    missing = padding - before
     weight = F.pad(conv.weight.detach(), (missing, 0, missing, 0))
     even = nn.Conv2d(
         conv.in_channels,

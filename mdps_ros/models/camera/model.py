@@ -155,7 +155,7 @@ class CameraModel:
         size = max(1, CHUNK // len(cells))
         for start in range(0, len(poses), size):
             chunk = slice(start, start + size)
-            if start and start % (PIECE * size) == 0 and rest():
+            if start and start % (PIECE * size) == 0 and rest() and patch is None:
                 self._store.hold(poses[:, :2], look.reach)
             if patch is None:
                 found = self._store.at(self._store.rows_at(poses[chunk], cells))

@@ -15,24 +15,23 @@ class Patch(NamedTuple):
 
     Attributes:
         features: row 0 in the south; eight channels.
-        corner: row and column of the first cell; (0, 0) is at the map's corner.
+        corner: row and column of the first cell; (0, 0) is the store's first cell.
     """
 
     features: Float16[Tensor, "rows columns C"]
     corner: tuple[int, int]
 
     def at(
-        self, row: Float[Tensor, "M P"], column: Float[Tensor, "M P"], zero: tuple[int, int]
+        self, row: Float[Tensor, "M P"], column: Float[Tensor, "M P"]
     ) -> Float16[Tensor, "M P C"]:
         """Features of cells that the patch has.
 
         Args:
             row: with fractions.
             column: likewise.
-            zero: row and column of the cell at the map's corner.
         """
         width = self.features.shape[1]
-        first = (self.corner[0] + zero[0]) * width + self.corner[1] + zero[1]
+        first = self.corner[0] * width + self.corner[1]
         return picked(self.features, row.int().mul_(width).add_(column.int()).sub_(first))
 
 

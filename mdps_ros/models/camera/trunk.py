@@ -46,13 +46,16 @@ class SameConv(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1):
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
         before = (kernel - stride) // 2
-        self._pad = (before, kernel - stride - before) * 2
+        self.margins = (before, kernel - stride - before)
+        """Rows or columns that are padded before and after; after is the larger, by one or none."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Pad, then convolve."""
-        if self._pad[0] == self._pad[1]:
-            return F.conv2d(x, self.weight, None, self.stride, self._pad[0], 1, self.groups)
-        return F.conv2d(F.pad(x, self._pad), self.weight, None, self.stride, 0, 1, self.groups)
+        before, after = self.margins
+        if before == after:
+            return F.conv2d(x, self.weight, None, self.stride, before, 1, self.groups)
+        padded = F.pad(x, self.margins * 2)
+        return F.conv2d(padded, self.weight, None, self.stride, 0, 1, self.groups)
 
 
 class Block(nn.Module):
