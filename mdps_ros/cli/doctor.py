@@ -117,9 +117,13 @@ def _graph(
             raise LiveError(f"the graph could not be observed:\n{child.tail()}")
         seen = from_json(out.read_text(encoding="utf-8"))
     if seen.node is not None:
-        # what a node cannot be configured by is a finding
-        with contextlib.suppress(SettingsError):
-            settings = with_values(settings, seen.node.parameters)
+        parameters = seen.node.parameters
+        try:
+            settings = with_values(settings, parameters)
+        except SettingsError:  # a finding; the map that it names can be looked at all the same
+            source = {k: v for k, v in parameters.items() if k == "node.map"}
+            with contextlib.suppress(SettingsError):
+                settings = with_values(settings, source)
     return seen, settings
 
 

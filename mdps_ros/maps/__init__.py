@@ -1,8 +1,8 @@
 """Maps: OpenStreetMap extracts and occupancy grids as one read-only `Map`."""
 
-from mdps_ros.maps.errors import MapError
+from mdps_ros.maps.errors import MapError, MapHeaderError, MissingMapError
 from mdps_ros.maps.geodesy import GeoAnchor
 from mdps_ros.maps.load import load_map
 from mdps_ros.maps.map import Map
 
-__all__ = ["GeoAnchor", "Map", "MapError", "load_map"]
+__all__ = ["GeoAnchor", "Map", "MapError", "MapHeaderError", "MissingMapError", "load_map"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mdps_ros.maps.bundled import BUNDLED, bundled_path
 from mdps_ros.maps.city import city_map
-from mdps_ros.maps.errors import MapError
+from mdps_ros.maps.errors import MapError, MissingMapError
 from mdps_ros.maps.geodesy import GeoAnchor
 from mdps_ros.maps.map import Map
 from mdps_ros.maps.nav2 import grid_map
@@ -73,7 +73,7 @@ def _resolve(item: str | Path) -> list[Path]:
     if not path.exists():
         near = difflib.get_close_matches(str(item).lower(), BUNDLED, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise MapError(
+        raise MissingMapError(
             f"{path}: no such map file; {hint}check the path, or take a shipped map: {_names()}"
         )
     if not path.is_dir():

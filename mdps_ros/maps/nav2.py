@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mdps_ros.core.mapdata import LAYERS, Bounds, RasterTile, Streetscape
-from mdps_ros.maps.errors import MapError
+from mdps_ros.maps.errors import MapError, MapHeaderError
 from mdps_ros.maps.map import Map
 from mdps_ros.maps.raster import raster_shape
 from mdps_ros.maps.roads import empty_network
@@ -142,21 +142,21 @@ def grid_map(path: Path, *, resolution: float | None = None) -> Map:
 
 
 def read_header(path: Path) -> GridHeader:
-    """Read and check the YAML file; MapError with the remedy where something is wrong."""
+    """Read and check the YAML file; MapHeaderError with the remedy where something is wrong."""
     if not path.is_file():
-        raise MapError(f"{path}: no such map file; check the path")
+        raise MapHeaderError(f"{path}: no such map file; check the path")
     try:
         fields = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise MapError(f"{path}: not a YAML file ({reason}); save the map again") from error
+        raise MapHeaderError(f"{path}: not a YAML file ({reason}); save the map again") from error
     needed = ("image", "resolution", "origin", "occupied_thresh", "free_thresh")
     missing = [key for key in needed if not isinstance(fields, dict) or key not in fields]
     if missing:
-        raise MapError(f"{path}: lacks {', '.join(missing)}; add what map_saver_cli writes")
+        raise MapHeaderError(f"{path}: lacks {', '.join(missing)}; add what map_saver_cli writes")
     mode = str(fields.get("mode", "trinary"))
     if mode not in _MODES:
-        raise MapError(f"{path}: unknown mode '{mode}'; use one of {', '.join(_MODES)}")
+        raise MapHeaderError(f"{path}: unknown mode '{mode}'; use one of {', '.join(_MODES)}")
     try:
         origin = tuple(float(value) for value in fields["origin"])
         header = GridHeader(
@@ -169,13 +169,15 @@ def read_header(path: Path) -> GridHeader:
             free_threshold=float(fields["free_thresh"]),
         )
     except (TypeError, ValueError, IndexError) as error:
-        raise MapError(
+        raise MapHeaderError(
             f"{path}: bad value ({error}); origin is [x, y, yaw] and the others are numbers"
         ) from error
     if not (np.isfinite(header.origin).all() and 1e-3 <= header.resolution <= 10.0):
-        raise MapError(f"{path}: origin or resolution out of range; resolution is m per cell")
+        raise MapHeaderError(f"{path}: origin or resolution out of range; resolution is m per cell")
     if not 0.0 <= header.free_threshold <= header.occupied_threshold <= 1.0:
-        raise MapError(f"{path}: thresholds must obey 0 <= free_thresh <= occupied_thresh <= 1")
+        raise MapHeaderError(
+            f"{path}: thresholds must obey 0 <= free_thresh <= occupied_thresh <= 1"
+        )
     return header
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from std_srvs.srv import SetBool
 
 from mdps_ros.notes import Note
 from mdps_ros.ros import convert, services
+from mdps_ros.ros.installed import installed
 from mdps_ros.ros.later import Later
 from mdps_ros.ros.map_changes import NOT_CONFIGURED
 from mdps_ros.runtime.events import InitialPoseEvent
@@ -36,12 +36,8 @@ CHANGED = "the map was changed meanwhile; ask again"
 
 def autoware_align_type() -> Any | None:
     """The type of Autoware's align services, None where it is not installed."""
-    for package in AUTOWARE_PACKAGES:
-        try:
-            return importlib.import_module(f"{package}.srv").PoseWithCovarianceStamped
-        except ImportError:
-            continue
-    return None
+    found = (installed(f"{p}.srv", "PoseWithCovarianceStamped") for p in AUTOWARE_PACKAGES)
+    return next((kind for kind in found if kind is not None), None)
 
 
 class Aligning:

@@ -167,7 +167,7 @@ class MapChanges:
         try:
             loaded.give(pipeline.load_map(source))
         except MapError as error:
-            result = nav2_maps.why_unusable(source)
+            result = nav2_maps.why_unusable(error)
             loaded.give(Outcome(f"cannot load the map: {error}{KEPT}", result=result))
         except Exception as error:  # the edge: nothing above this thread would see it
             self._node.get_logger().error(traceback.format_exc())

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+
+from mdps_ros.ros.installed import installed
+
+if TYPE_CHECKING:
+    from mdps_ros.maps import MapError
 
 # Results of nav2_msgs/srv/LoadMap.
 SUCCESS = 0
@@ -19,7 +24,6 @@ NO_NAV2 = (
     "nav2_msgs is not installed, so the service ~/nav2_load_map is not offered; ~/load_map does "
     "the same"
 )
-YAML = (".yaml", ".yml")
 
 
 class UrlError(ValueError):
@@ -28,11 +32,7 @@ class UrlError(ValueError):
 
 def nav2_load_map_type() -> Any | None:
     """The type of nav2's service, None where nav2_msgs is not installed."""
-    try:
-        from nav2_msgs.srv import LoadMap
-    except ImportError:
-        return None
-    return LoadMap
+    return installed("nav2_msgs.srv", "LoadMap")
 
 
 def named_by(map_url: str) -> str:
@@ -61,23 +61,11 @@ def named_by(map_url: str) -> str:
     return str(Path(map_url).expanduser()) if map_url.startswith("~") else map_url
 
 
-def why_unusable(source: str) -> int:
-    """The result that fits a map which could not be loaded.
+def why_unusable(error: MapError) -> int:
+    """The result that fits a map which could not be loaded."""
+    # Here, not above: it brings torch, see the node's on_configure.
+    from mdps_ros.maps import MapHeaderError, MissingMapError
 
-    Args:
-        source: as `maps.load_map` has it.
-    """
-    # Here, not above: they bring torch, see the node's on_configure.
-    from mdps_ros.maps import MapError
-    from mdps_ros.maps.bundled import BUNDLED
-    from mdps_ros.maps.nav2 import read_header
-
-    path = Path(source)
-    if not path.exists() and source not in BUNDLED:
+    if isinstance(error, MissingMapError):
         return DOES_NOT_EXIST
-    if path.suffix.lower() in YAML:
-        try:
-            read_header(path)
-        except MapError:
-            return INVALID_METADATA
-    return INVALID_DATA
+    return INVALID_METADATA if isinstance(error, MapHeaderError) else INVALID_DATA

@@ -9,6 +9,7 @@ from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Empty
 
 from mdps_ros.ros import services
+from mdps_ros.ros.installed import installed
 from mdps_ros.runtime.events import Event, GlobalStartEvent, RestoreEvent, UpdateNowEvent
 from mdps_ros.runtime.keeping.archive import Archive
 from mdps_ros.runtime.keeping.belief_file import BeliefFileError
@@ -22,11 +23,7 @@ NO_NAV2 = (
 
 def nav2_set_initial_pose() -> Any | None:
     """The type of nav2's service, None where nav2_msgs is not installed."""
-    try:
-        from nav2_msgs.srv import SetInitialPose
-    except ImportError:
-        return None
-    return SetInitialPose
+    return installed("nav2_msgs.srv", "SetInitialPose")
 
 
 class Requests:

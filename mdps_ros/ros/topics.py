@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from mdps_ros.msg import HypothesisArray, JumpEvent, LocalizerStatus, SmoothedTrajectory
+from mdps_ros.ros.installed import installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,7 @@ class Topic:
 
 def bond_status() -> Any | None:
     """The type of bonds, None where the package bond is not installed."""
-    try:
-        return importlib.import_module("bond.msg").Status
-    except ImportError:
-        return None
+    return installed("bond.msg", "Status")
 
 
 # fmt: off
