@@ -95,14 +95,15 @@ def kitti(
     """Find KITTI drives on OpenStreetMap by odometry and roads alone.
 
     The start may be anywhere on any road of the map, with any heading. Writes, beside the JSON
-    file, a page (_calibration.md) on how honest the beliefs are, and its picture.
+    file, a page (_calibration.md) on how honest the beliefs are, and its picture; with --lag it
+    (.md) compares the smoothers with the filter, too.
 
     Examples:
         mdps evaluate kitti --json out.json
         mdps evaluate kitti --map union --sequence 00 --seeds 1
         mdps evaluate kitti --lag 3 --lag 10 --json out.json
     """
-    from mdps_ros.evaluation import calibration_report, results
+    from mdps_ros.evaluation import calibration_report, hindsight_report, results
     from mdps_ros.evaluation import kitti as suite
 
     if odometry != "real":
@@ -124,9 +125,12 @@ def kitti(
         suite_name, columns = f"kitti {map}", KITTI_COLUMNS
     groups = calibration_report.groups_of(rows, suite.method_and_sequence)
     _finish(suite_name, rows, columns, json_file, **calibration_report.content(groups))
-    if json_file is not None:
+    command = results.command_line()
+    if json_file is not None and lag:
+        hindsight_report.write_page(json_file, suite.by_drive(rows), command, groups)
+    elif json_file is not None:
         title = f"Calibration on KITTI, {map} map"
-        calibration_report.write_page(json_file, groups, title, results.command_line())
+        calibration_report.write_page(json_file, groups, title, command)
 
 
 @app.command(name="kitti-depth")

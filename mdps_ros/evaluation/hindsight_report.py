@@ -82,11 +82,24 @@ def _total(
     return total
 
 
-def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:
-    """Write the page (.md) beside a result file."""
+def write_page(
+    json_file: Path,
+    rows: Sequence[Row],
+    command: str,
+    groups: Sequence[calibration_report.Group] | None = None,
+) -> None:
+    """Write the page (.md) beside a result file.
+
+    Args:
+        json_file: the result file.
+        rows: as for `totals`.
+        command: that made them.
+        groups: whose calibration the page tells; None: names of the rows.
+    """
     drives = len({row["seed"] for row in rows})
     seeds = len({row["filter_seed"] for row in rows})
     text = _INTRODUCTION.format(drives=drives, seeds=seeds, command=command)
     text += markdown_table(totals(rows), COLUMNS)
-    text += calibration_report.section(json_file, calibration_report.groups_of(rows))
+    judged = calibration_report.groups_of(rows) if groups is None else groups
+    text += calibration_report.section(json_file, judged)
     json_file.with_suffix(".md").write_text(text, encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +107,13 @@ def method_and_sequence(row: Row) -> tuple[str, str]:
     """The two that a row is named after; rows of `run_row` are the filter's."""
     sequence, _, method = str(row["name"]).partition(" ")
     return method or FILTER, sequence
+
+
+def by_drive(rows: Iterable[Row]) -> list[Row]:
+    """Rows of `smoothing_rows` by drive and seed of the filter, as `hindsight_report` has them."""
+    return [
+        {**row, "seed": method_and_sequence(row)[1], "filter_seed": row["seed"]} for row in rows
+    ]
 
 
 def smoothing_rows(

@@ -53,6 +53,8 @@ def test_runs_are_summed_up_and_judged_by_method_over_sequences(
     assert [total["drives"] for total in document["calibration"]] == [2] * len(methods)
     median = next(r for r in document["rows"] if "median of 3" in r["name"])
     assert median["median_error_m"] == 2.0
-    page = (tmp_path / "own_calibration.md").read_text()
-    assert page.startswith("# Calibration on KITTI, own map")
+    page = (tmp_path / ("own.md" if lags else "own_calibration.md")).read_text()
+    assert page.startswith("# Hindsight" if lags else "# Calibration on KITTI, own map")
+    assert ("2 drives, 3 filter seeds" in page) == bool(lags)
+    assert page.count("\n| 05 lag 3 s | 3 | 2 |") == bool(lags)
     assert "own_calibration.png" in page
