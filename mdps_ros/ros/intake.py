@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tf2_ros
+import yaml
+from geometry_msgs.msg import TwistWithCovariance
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
@@ -21,6 +23,7 @@ from mdps_ros.ros import topics
 from mdps_ros.runtime.events import Event, ImageEvent, InitialPoseEvent, OdometryEvent
 from mdps_ros.runtime.inputs import messages
 from mdps_ros.runtime.inputs.image_inputs import Inputs
+from mdps_ros.runtime.inputs.transform_odometry import TransformOdometry
 from mdps_ros.runtime.inputs.twist import TwistOdometry
 from mdps_ros.settings import Settings
 
@@ -67,6 +70,8 @@ class Intake:
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         self._camera = Inputs(self._extrinsics, settings.node.rectified)
+        frames = settings.frames
+        self._transforms = TransformOdometry(frames.odom, frames.base, self._parents, self._below)
         # The executor serves in this order: intrinsics and odometry before images.
         callbacks = (
             (topics.CAMERA_INFO, self._on_camera_info),
@@ -89,6 +94,8 @@ class Intake:
         """Which topic is odometry, and what becomes of it."""
         if source == "pose":
             return topics.ODOMETRY, self._on_odometry
+        if source == "tf":
+            return topics.TF, self._on_transforms
         twist = TwistOdometry()
 
         def integrate(msg: Any) -> None:
@@ -148,6 +155,21 @@ class Intake:
         self._offer(event)
         if not isinstance(event, Note):
             self._moved(event, twist)
+
+    def _on_transforms(self, msg: Any) -> None:
+        for event, velocity in self._transforms.events(msg.transforms):
+            twist = TwistWithCovariance()
+            twist.twist.linear.x, twist.twist.linear.y, twist.twist.angular.z = velocity.tolist()
+            self._take_odometry(event, twist)
+
+    def _below(self, frame: str) -> NDArray[np.float64] | None:
+        """Frame <- base, the latest there is."""
+        return self._transform(frame, self._frames.base, Time())
+
+    def _parents(self) -> dict[str, str]:
+        """Frame -> parent of all that TF knows."""
+        frames = yaml.safe_load(self._buffer.all_frames_as_yaml()) or {}
+        return {frame: known["parent"] for frame, known in frames.items()}
 
     def _on_image(self, convert: Callable[[Any], ImageEvent | Note], msg: Any) -> None:
         self._heard(topics.IMAGE.name)

@@ -109,7 +109,7 @@ class Publishing:
     def transform(self, estimate: TransformEstimate, odom_frame: str) -> None:
         """Broadcast map -> odom, unless `node.publish_tf` is off or there is no such frame."""
         wanted = self._settings.node
-        if self._speaking and wanted.publish_tf and wanted.odometry_source == "pose":
+        if self._speaking and wanted.publish_tf and wanted.odometry_source in ("pose", "tf"):
             ahead = self._settings.node.transform_tolerance
             message = convert.transform_message(estimate, self._frame, odom_frame, ahead)
             self._broadcaster.sendTransform(message)

@@ -139,7 +139,8 @@ BOND = Topic("bond", bond_status(), 5,
     "node's name, once per `node.bond_period`; where the package bond is installed.",
     named="bond/msg/Status")
 TF = Topic("/tf", TFMessage, 100,
-    "map -> odom while tracking; a camera's place is read from /tf and /tf_static.")
+    "map -> odom while tracking; a camera's place is read from /tf and /tf_static, and odometry "
+    "where `node.odometry_source` is `tf`.")
 # fmt: on
 
 INPUTS: tuple[Topic, ...] = (

@@ -56,9 +56,10 @@ class NodeSettings:
     )
     odometry_source: str = setting(
         "pose",
-        "What is odometry: the pose of `odom`, its twist, or the topic `twist`. With a twist there "
-        "is no odometry frame, and map -> odom is not broadcast.",
-        choices=("pose", "odometry_twist", "twist"),
+        "What is odometry: the pose of `odom`, its twist, the topic `twist`, or the transforms out "
+        "of `frames.odom` on /tf. With a twist there is no odometry frame, and map -> odom is not "
+        "broadcast.",
+        choices=("pose", "odometry_twist", "twist", "tf"),
     )
     publish_tf: bool = live_setting(True, "Broadcast map -> odom.")
     transform_tolerance: float = live_setting(

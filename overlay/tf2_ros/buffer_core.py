@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from threading import RLock
 from typing import Any
 
+import yaml
 from geometry_msgs.msg import TransformStamped
 
 from tf2_ros.exceptions import (
@@ -85,6 +86,12 @@ class BufferCore:
         except TransformException as error:
             return False, str(error)
         return True, ""
+
+    def all_frames_as_yaml(self) -> str:
+        """The tree: of each frame its parent. tf2 tells broadcasters and rates, too."""
+        with self._lock:
+            tree = {child: {"parent": link.parent} for child, link in self._links.items()}
+        return str(yaml.safe_dump(tree))
 
     def _add(self, transform: Any, static: bool) -> None:
         child = transform.child_frame_id.lstrip("/")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rclpy
 import tf2_ros
+import yaml
 from geometry_msgs.msg import TransformStamped
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
@@ -215,3 +216,15 @@ def test_what_broadcasters_send_over_dds_a_listener_looks_up(two_nodes: tuple[An
     assert matrix(camera)[:3, 3] == pytest.approx([4.5, 0.0, 1.5])
     assert matrix(imu)[:3, 3] == pytest.approx([4.0, 0.1, 0.0])
     listener.unregister()
+
+
+def test_the_tree_is_told_as_yaml() -> None:
+    buffer = tf2_ros.Buffer()
+    assert yaml.safe_load(buffer.all_frames_as_yaml()) == {}
+    buffer.set_transform(stamped("odom", "base", 1.0), "")
+    buffer.set_transform_static(stamped("base", "camera: 1", 1.0), "")
+    known = yaml.safe_load(buffer.all_frames_as_yaml())
+    assert {frame: told["parent"] for frame, told in known.items()} == {
+        "base": "odom",
+        "camera: 1": "base",
+    }

@@ -75,6 +75,42 @@ def test_velocities_and_fixes_are_enough_to_find_the_vehicle(start_node: Any, pa
     assert "Traceback" not in node.text
 
 
+def footprint(x: float, stamp_s: float) -> TransformStamped:
+    message = stamped(TransformStamped(child_frame_id="footprint"), stamp_s, "odom")
+    message.transform.translation.x, message.transform.rotation.w = x, 1.0
+    return message
+
+
+def test_transforms_alone_are_odometry(start_node: Any, partner: Any) -> None:
+    """As nav2's own localization reads it; the base stands a metre before the moving footprint."""
+    node = start_node(depth__enabled="false", camera__enabled="false", node__odometry_source="tf")
+    node.wait_for(ACTIVE)
+    poses, transforms = partner.hear(topics.POSE), partner.hear(topics.TF)
+    predicted = partner.hear(topics.PREDICTED)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    static = partner.node.create_publisher(TFMessage, "/tf_static", latched)
+    base = TransformStamped(child_frame_id="base_link")
+    base.header.frame_id = "footprint"
+    base.transform.translation.x, base.transform.rotation.w = 1.0, 1.0
+    static.publish(TFMessage(transforms=[base]))
+    out, initial = partner.speak(topics.TF), partner.speak(topics.INITIAL_POSE)
+    initial.publish(pose(-100.0, -160.0))
+    for i in range(200):
+        out.publish(TFMessage(transforms=[footprint(0.25 * i, 100.0 + 0.05 * i)]))
+        time.sleep(0.01)
+    assert partner.until(lambda: poses and poses[-1].header.stamp.sec >= 109), node.text
+    at, stamp = poses[-1].pose.pose.position, poses[-1].header.stamp
+    travelled = 0.25 * (stamp.sec + stamp.nanosec * 1e-9 - 100.0) / 0.05
+    assert abs(at.x - (-100.0 + travelled)) < 6
+    assert abs(at.y + 160.0) < 6
+    ours = [t for m in transforms for t in m.transforms if t.header.frame_id == "map"]
+    assert ours, node.text
+    assert {t.child_frame_id for t in ours} == {"odom"}
+    assert abs(predicted[-1].twist.twist.linear.x - 5.0) < 0.5
+    assert node.end() == 0, node.text
+    assert "Traceback" not in node.text
+
+
 def compressed_depth(stamp_s: float) -> CompressedImage:
     out = io.BytesIO()
     Image.fromarray(np.full((48, 80), 9000, np.uint16)).save(out, format="png")

@@ -369,3 +369,12 @@ def test_a_robot_without_a_camera_does_not_miss_its_intrinsics():
     unfed = {role: Unfed(f"/{role}", ()) for role in ("image", "camera_info")}
     found = examine(but(topics=alone, unfed=unfed), Settings())
     assert not [f for f in found if f.check == "camera_info topic"]
+
+
+def test_odometry_by_transforms_is_said_to_be_unseen_not_missing() -> None:
+    settings = with_values(Settings(), {"node.odometry_source": "tf"})
+    without = {role: seen for role, seen in TOPICS.items() if role != "odom"}
+    found = examine(dataclasses.replace(GOOD, topics=without), settings)
+    (line,) = [finding for finding in found if "odom" in finding.check]
+    assert line.severity is Severity.WARN
+    assert "TF" in line.text

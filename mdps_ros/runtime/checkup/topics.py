@@ -43,8 +43,9 @@ def wants_images(settings: Settings) -> bool:
 
 
 def odometry_role(settings: Settings) -> str:
-    """Which topic is the odometry."""
-    return "twist" if settings.node.odometry_source == "twist" else "odom"
+    """Which topic is the odometry; `tf`, which nobody observes, where it comes from TF."""
+    source = settings.node.odometry_source
+    return source if source in ("twist", "tf") else "odom"
 
 
 def check_presence(seen: Observation, settings: Settings) -> list[Finding]:
@@ -53,7 +54,11 @@ def check_presence(seen: Observation, settings: Settings) -> list[Finding]:
     found = [
         failed("topics", problem.partition("; ")[0], _rest(problem)) for problem in seen.problems
     ]
-    found.append(_presence(seen, odometry, needed=True))
+    if odometry == "tf":
+        text = f"odometry comes from TF ({settings.frames.odom}), which is not looked at here"
+        found.append(warned("odometry", text, "see the age of odometry on /diagnostics"))
+    else:
+        found.append(_presence(seen, odometry, needed=True))
     if wants_images(settings):
         found.append(_presence(seen, "image", needed=False))
         # without a camera there are no intrinsics either
