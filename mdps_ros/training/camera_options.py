@@ -15,7 +15,8 @@ class CameraOptions:
     Attributes:
         frames: folders of `mdps frames`, for training.
         held_out: min x, min y, max x, max y (m, map frame) of boxes, one after another; frames of
-            the first folder inside of them are not trained on but tell how good the weights are.
+            the first folder, and of others of the same map, inside of them are not trained on but
+            tell how good the weights are.
         crops: pieces of map per batch.
         per_crop: frames per piece.
         side: of a piece, m.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,23 @@ def split(
     return np.flatnonzero(~inside), np.flatnonzero(inside)
 
 
+def split_places(
+    sources: Sequence[Source], boxes: tuple[float, ...]
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """As `split`, of each source; those of another map than the first one's are used whole.
+
+    Raises:
+        TrainingError: a box has not four numbers.
+    """
+    place, none = sources[0].frames.map, np.zeros(0, np.int64)
+    return [
+        split(source.frames.pose, boxes)
+        if source.frames.map == place
+        else (np.arange(len(source.frames)), none)
+        for source in sources
+    ]
+
+
 class CameraTask:
     """Losses: `pose`, the true pose among others, with the semantic loss beside it."""
 
@@ -106,14 +123,12 @@ class CameraTask:
         self._frozen = self._frozen.to(device).eval().requires_grad_(False)
         self._options = options
         self._device = device
-        none = np.zeros(0, np.int64)
-        parts = [split(source.frames.pose, options.held_out) for source in sources[:1]]
-        parts += [(np.arange(len(source.frames)), none) for source in sources[1:]]
+        parts = split_places(sources, options.held_out)
         used, held = [part[0] for part in parts], [part[1] for part in parts]
         if not sum(map(len, used)) or not sum(map(len, held)):
             raise TrainingError(
                 "options.held_out leaves no frame to train on, or holds out none; give boxes that "
-                "hold about a twentieth of the first folder's frames"
+                "hold about a twentieth of the first map's frames"
             )
         self._train = Sampler(sources, used, options)
         self._held_out = Sampler(sources, held, options)

@@ -21,7 +21,7 @@ from mdps_ros.training.camera_loss import (
     pose_loss,
 )
 from mdps_ros.training.camera_options import CameraOptions
-from mdps_ros.training.camera_task import CameraTask, build, split
+from mdps_ros.training.camera_task import CameraTask, build, split, split_places
 from mdps_ros.training.errors import TrainingError
 from mdps_ros.training.stages import Stage
 
@@ -33,7 +33,8 @@ SIZE = 400  # cells of the made-up map
 class FewFrames:
     """As a `FrameSet`, of grey images along a line of poses."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, place: str = "here") -> None:
+        self.map = place
         along = np.linspace(-20.0, 20.0, count)
         self.pose = np.stack([along, 0.3 * along, 0.1 * along], axis=1)
         camera = [160.0, 160.0, 159.5, 63.5, 1.5, 1.6, 0.0]
@@ -43,7 +44,7 @@ class FewFrames:
         return len(self.pose)
 
 
-def a_source(count: int = 12, seed: int = 0) -> Source:
+def a_source(count: int = 12, seed: int = 0, place: str = "here") -> Source:
     rng = np.random.default_rng(seed)
     taps = {name: rng.normal(size=(count, *shape)) for name, shape in SHAPES.items()}
     masks = np.full((count, HEIGHT, WIDTH // 8), 255, np.uint8)
@@ -51,7 +52,7 @@ def a_source(count: int = 12, seed: int = 0) -> Source:
     cached = Cached((half,), masks, np.zeros(1, np.int64))
     layers = rng.integers(0, 5, (2, len(LAYERS), SIZE, SIZE), dtype=np.uint8)
     ground = MapVariants(layers, (-SIZE / 2, -SIZE / 2))
-    return Source(FewFrames(count), cached, ground)  # type: ignore[arg-type]
+    return Source(FewFrames(count, place), cached, ground)  # type: ignore[arg-type]
 
 
 def options(**changes: Any) -> CameraOptions:
@@ -105,6 +106,18 @@ def test_held_out_frames_are_not_trained_on() -> None:
     assert (np.abs(frames.pose[used, 0]) > 3.0).all()
     with pytest.raises(TrainingError, match="min x"):
         split(frames.pose, (1.0, 2.0, 3.0))
+
+
+def test_every_folder_of_the_first_map_holds_out_the_same_streets() -> None:
+    sources = [a_source(), a_source(5), a_source(7, place="elsewhere")]
+    parts = split_places(sources, (-3.0, -9.0, 3.0, 9.0))
+    for source, (used, held) in zip(sources[:2], parts[:2], strict=True):
+        assert len(held)
+        assert len(used) + len(held) == len(source.frames)
+        assert (np.abs(source.frames.pose[used, 0]) > 3.0).all()
+    used, held = parts[2]
+    assert len(used) == 7
+    assert not len(held)
 
 
 def test_wrong_options_say_what_to_do() -> None:
