@@ -40,7 +40,7 @@ class Batch(NamedTuple):
         true: the same pieces of the right maps.
         poses: of the cameras, x m, y m, yaw rad from the south-west corner of their piece.
         scale: camera height over the canonical one.
-        taps: features of the images, as arrays of float16 by name, or
+        features: of the images, of the part of the trunk that never learns, or
         rgb: the canonical images of the frames of which a part was hidden, and
         hidden: their numbers in the batch.
         masks: where the canonical images hold something.
@@ -50,7 +50,7 @@ class Batch(NamedTuple):
     true: UInt8[Tensor, "K L S S"]
     poses: Float[Tensor, "B 3"]
     scale: Float[Tensor, " B"]
-    taps: dict[str, NDArray[np.float16]]
+    features: NDArray[np.float16]
     rgb: NDArray[np.uint8]
     hidden: NDArray[np.int64]
     masks: Bool[Tensor, "B H W"]
@@ -148,13 +148,12 @@ class Sampler:
             masks[number] &= narrow_mask(rng)
             images[row] = self._sources[place].frames.frame(index).view().rgb
             images[row][~masks[number]] = FILL
-        read = [self._sources[place].cached.read(index) for place, index in frames]
         return Batch(
             torch.from_numpy(np.stack(shown)),
             torch.from_numpy(np.stack(true)),
             torch.from_numpy(np.concatenate(poses)).float(),
             torch.from_numpy(np.concatenate(scale)).float(),
-            {name: np.stack([arrays[name] for arrays in read]) for name in read[0]},
+            np.stack([self._sources[place].cached.read(index) for place, index in frames]),
             images,
             hidden,
             torch.from_numpy(masks),

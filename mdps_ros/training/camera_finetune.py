@@ -61,7 +61,6 @@ def finetune_recipe(
             warmup=min(20, iterations),
             final_fraction=0.1,
             validate_every=max(iterations // 6, 1),
-            options={"tuned": True},
         ),
         Stage(
             name="calibration",
@@ -70,7 +69,7 @@ def finetune_recipe(
             loss="pose",
             final_fraction=0.05,
             validate_every=max(calibration // 2, 1),
-            options={"tuned": True, "on_held_out": True},
+            options={"on_held_out": True},
         ),
     )
     card = CardText(

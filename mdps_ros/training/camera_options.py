@@ -48,12 +48,10 @@ class CameraStage:
     Attributes:
         on_held_out: learn from the frames of `held_out`, which suits nothing but the scale.
         clean: share of the pieces from the right map; None takes that of the task.
-        tuned: the trunk has learned in an earlier stage, so that features on the disk are stale.
     """
 
     on_held_out: bool = False
     clean: float | None = None
-    tuned: bool = False
 
 
 def stage_options(stage: Stage) -> CameraStage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from mdps_ros.evaluation.camera_frame_set import FrameSet
 from mdps_ros.maps.errors import MapError
 from mdps_ros.models.camera.networks import CameraNetworks, named_parts
 from mdps_ros.models.camera.raster import LEVELS
-from mdps_ros.models.camera.trunk import Taps
+from mdps_ros.models.camera.trunk import Taps, TrunkLow
 from mdps_ros.models.weights import WeightsError, load_weights
 from mdps_ros.training.camera_batches import Batch, Sampler, Source
-from mdps_ros.training.camera_cache import cache_features, trunk_taps
+from mdps_ros.training.camera_cache import cache_features, trunk_features
 from mdps_ros.training.camera_ground import map_variants
 from mdps_ros.training.camera_loss import class_loss, pose_loss
 from mdps_ros.training.camera_options import CameraOptions, stage_options
@@ -47,20 +48,20 @@ def build(seed: int, members: int, options: Mapping[str, Any], device: torch.dev
     load_imagenet(networks.low, networks.high)
     networks = networks.to(device)
     try:
-        sources = read_sources(chosen, networks)
         if chosen.start:
             load_weights(Path(chosen.start), named_parts(networks))
+        sources = read_sources(chosen, networks.low)
     except (DataError, MapError, WeightsError) as error:
         raise TrainingError(f"options: {error}") from error
     return CameraTask(networks, sources, chosen, device)
 
 
-def read_sources(options: CameraOptions, networks: CameraNetworks) -> list[Source]:
-    """Frames with the features of the trunk as it is now, and their maps."""
+def read_sources(options: CameraOptions, low: TrunkLow) -> list[Source]:
+    """Frames with the features of the trunk's first part, and their maps."""
     sources = []
     for number, folder in enumerate(options.frames):
         frames = FrameSet(Path(folder))
-        cached = cache_features(frames, networks)
+        cached = cache_features(frames, low)
         ground = map_variants(frames.map, options.variants, MAP_SEED + 10 * number)
         sources.append(Source(frames, cached, ground))
     return sources
@@ -112,15 +113,12 @@ class CameraTask:
         options: CameraOptions,
         device: torch.device,
     ) -> None:
-        """Prepare for sources whose features are those of the networks' trunk at the start.
+        """Prepare for sources whose features are those of the networks' `low`.
 
         Raises:
             TrainingError: no frame is left to train on, or none is held out.
         """
         self.networks = networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._frozen = CameraNetworks()
-        load_imagenet(self._frozen.low, self._frozen.high)
-        self._frozen = self._frozen.to(device).eval().requires_grad_(False)
         self._options = options
         self._device = device
         parts = split_places(sources, options.held_out)
@@ -148,8 +146,12 @@ class CameraTask:
         """The loss of one batch.
 
         Raises:
-            TrainingError: the stage wants another loss than `pose`.
+            TrainingError: the stage wants another loss than `pose`, or `low` to learn.
         """
+        if "low" in stage.learning_rates:
+            raise TrainingError(
+                f"stage {stage.name}: low never learns; take it out of learning_rates"
+            )
         if stage.loss not in ("pose", "nll"):
             raise TrainingError(f"stage {stage.name}: no loss {stage.loss}; choose pose")
         sampler = self._held_out if stage_options(stage).on_held_out else self._train
@@ -185,19 +187,12 @@ class CameraTask:
         return pose, class_loss(ground, true, poses, scale)
 
     def _taps(self, batch: Batch, stage: Stage) -> Taps:
-        """The trunk's features, computed afresh where images were changed or the trunk learns."""
-        taps = {name: torch.from_numpy(values).float() for name, values in batch.taps.items()}
+        """The trunk's features, from the images themselves where a part of them was hidden."""
+        features = torch.from_numpy(batch.features).float()
         if len(batch.hidden):
-            changed = trunk_taps(self._frozen, batch.rgb, self._device)._asdict()
-            for name, values in changed.items():
-                taps[name][torch.from_numpy(batch.hidden)] = values.float().cpu()
-        ordered = Taps(
-            *(
-                values.to(self._device).contiguous(memory_format=torch.channels_last)
-                for values in taps.values()
-            )
-        )
-        if "high" not in stage.learning_rates and not stage_options(stage).tuned:
-            return ordered
-        tuned: Taps = self.networks.high(ordered.s4)
-        return tuned
+            changed = trunk_features(self.networks.low, batch.rgb)
+            features[torch.from_numpy(batch.hidden)] = changed.float().cpu()
+        ordered = features.to(self._device).contiguous(memory_format=torch.channels_last)
+        with nullcontext() if "high" in stage.learning_rates else torch.no_grad():
+            taps: Taps = self.networks.high(ordered)
+        return taps

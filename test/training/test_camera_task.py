@@ -11,7 +11,7 @@ from mdps_ros.models.camera.dense import shift_scores, window_cells
 from mdps_ros.models.camera.geometry import DEPTHS, HEIGHT, SIDES, WIDTH
 from mdps_ros.models.camera.networks import AUXILIARY, CHANNELS, CameraNetworks, Ground
 from mdps_ros.training.camera_batches import Sampler, Source, narrow_mask, turned
-from mdps_ros.training.camera_cache import SHAPES, Cached
+from mdps_ros.training.camera_cache import SHAPE, Cached, trunk_features
 from mdps_ros.training.camera_ground import PAD, MapVariants
 from mdps_ros.training.camera_loss import (
     REACH,
@@ -46,10 +46,9 @@ class FewFrames:
 
 def a_source(count: int = 12, seed: int = 0, place: str = "here") -> Source:
     rng = np.random.default_rng(seed)
-    taps = {name: rng.normal(size=(count, *shape)) for name, shape in SHAPES.items()}
+    features = rng.normal(size=(count, *SHAPE)).astype(np.float16)
     masks = np.full((count, HEIGHT, WIDTH // 8), 255, np.uint8)
-    half = {name: values.astype(np.float16) for name, values in taps.items()}
-    cached = Cached((half,), masks, np.zeros(1, np.int64))
+    cached = Cached((features,), masks, np.zeros(1, np.int64))
     layers = rng.integers(0, 5, (2, len(LAYERS), SIZE, SIZE), dtype=np.uint8)
     ground = MapVariants(layers, (-SIZE / 2, -SIZE / 2))
     return Source(FewFrames(count, place), cached, ground)  # type: ignore[arg-type]
@@ -87,6 +86,20 @@ def test_a_frozen_trunk_is_left_alone(task: CameraTask) -> None:
     task.networks.zero_grad(set_to_none=True)
     task.loss(stage("ground", "map"), torch.Generator().manual_seed(1)).sum().backward()
     assert all(p.grad is None for p in task.modules["high"].parameters())
+
+
+def test_the_first_part_of_the_trunk_cannot_be_told_to_learn(task: CameraTask) -> None:
+    with pytest.raises(TrainingError, match="low never learns"):
+        task.loss(stage("low", "ground"), torch.Generator().manual_seed(1))
+
+
+def test_features_of_a_frame_do_not_depend_on_the_others_of_its_batch() -> None:
+    low = CameraNetworks().low  # as it is made: nobody said train or eval
+    before = {name: value.clone() for name, value in low.state_dict().items()}
+    rgb = np.random.default_rng(3).integers(0, 256, (2, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    both, alone = trunk_features(low, rgb), trunk_features(low, rgb[:1])
+    assert torch.equal(both[:1], alone)
+    assert all(torch.equal(value, before[name]) for name, value in low.state_dict().items())
 
 
 def test_validation_is_the_same_every_time(task: CameraTask) -> None:
@@ -239,7 +252,7 @@ def test_batches_hold_pieces_around_their_frames() -> None:
     assert torch.equal(batch.shown, batch.true)
     assert batch.poses.shape == (6, 3)
     assert ((batch.poses[:, :2] > 0) & (batch.poses[:, :2] < 96)).all()
-    assert {name: values.shape[1:] for name, values in batch.taps.items()} == SHAPES
+    assert batch.features.shape[1:] == SHAPE
     wrong = sampler.draw(np.random.default_rng(3), 0.0)
     assert not torch.equal(wrong.shown, wrong.true)
     assert torch.equal(wrong.true, batch.true)

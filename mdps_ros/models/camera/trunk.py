@@ -74,9 +74,9 @@ class Block(nn.Module):
         self.skips = stride == 1 and inputs == outputs
         layers: list[nn.Module] = []
         if expansion > 1:
-            layers += [SameConv(inputs, wide, 1, 1), _norm(wide), nn.ReLU6()]
-        layers += [SameConv(wide, wide, kernel, stride, groups=wide), _norm(wide), nn.ReLU6()]
-        layers += [SameConv(wide, outputs, 1, 1), _norm(outputs)]
+            layers += [SameConv(inputs, wide, 1, 1), FixedNorm(wide), nn.ReLU6()]
+        layers += [SameConv(wide, wide, kernel, stride, groups=wide), FixedNorm(wide), nn.ReLU6()]
+        layers += [SameConv(wide, outputs, 1, 1), FixedNorm(outputs)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,24 +85,25 @@ class Block(nn.Module):
         return x + y if self.skips else y
 
 
-class _FixedStatistics(nn.Module):
-    """A module whose batch norms always use the running statistics of ImageNet."""
+class FixedNorm(nn.BatchNorm2d):
+    """A batch norm that always uses its running statistics, in training too."""
 
-    def train(self, mode: bool = True) -> _FixedStatistics:
-        """Training mode, except for the batch norms."""
-        super().train(mode)
-        for part in self.modules():
-            if isinstance(part, nn.BatchNorm2d):
-                part.training = False
-        return self
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=_EPSILON)
+        self.eval()
+
+    def train(self, mode: bool = True) -> FixedNorm:
+        """Nothing: what an image gives does not depend on the others of its batch."""
+        del mode
+        return super().train(False)
 
 
-class TrunkLow(_FixedStatistics):
+class TrunkLow(nn.Module):
     """Stem and blocks 0-2: edges and textures, which nobody has to learn again."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(SameConv(3, 32, 3, 2), _norm(32), nn.ReLU6())
+        self.stem = nn.Sequential(SameConv(3, 32, 3, 2), FixedNorm(32), nn.ReLU6())
         self.blocks = nn.Sequential(*(Block(*numbers) for numbers in LOW))
 
     def forward(self, image: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 24 H/4 W/4"]:
@@ -111,7 +112,7 @@ class TrunkLow(_FixedStatistics):
         return x
 
 
-class TrunkHigh(_FixedStatistics):
+class TrunkHigh(nn.Module):
     """Blocks 3-10."""
 
     def __init__(self) -> None:
@@ -126,10 +127,6 @@ class TrunkHigh(_FixedStatistics):
             if number == _STRIDE_8:
                 s8 = x
         return Taps(s4, s8, x)
-
-
-def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=_EPSILON)
 
 
 def input_of(rgb: UInt8[Tensor, "B H W 3"]) -> UInt8[Tensor, "B 3 H W"]:
