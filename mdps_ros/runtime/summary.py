@@ -36,22 +36,24 @@ def summarise(belief: Belief, settings: EstimateSettings) -> Summary:
         poses, log_weights, settings.modes, settings.mode_radius, settings.mode_yaw
     )
     modes = tuple(
-        Mode(T_map_base=_array(mean), covariance=_array(covariance), mass=float(mass))
-        for mean, covariance, mass in zip(*(part[0] for part in found), strict=True)
+        Mode(T_map_base=mean, covariance=covariance, mass=float(mass))
+        for mean, covariance, mass in zip(*(_array(part[0]) for part in found), strict=True)
         if mass > 0
     )
     top = modes[0].T_map_base
     difference = estimates.pose_difference(poses[0], torch.from_numpy(top).to(poses))
     weighted = difference * log_weights[0].exp()[:, None]
-    mean, spread = calibration_moments(belief.state, log_weights)
+    (scale, yaw_bias), (scale_sd, yaw_bias_sd) = (
+        part[0, :2].tolist() for part in calibration_moments(belief.state, log_weights)
+    )
     return Summary(
         T_map_base=top,
         covariance=_array(weighted.mT @ difference),
         modes=modes,
         particles=belief.particle_count,
         effective_particles=float(effective_size(log_weights)[0]),
-        scale=(float(mean[0, 0]), float(spread[0, 0])),
-        yaw_bias=(float(mean[0, 1]), float(spread[0, 1])),
+        scale=(scale, scale_sd),
+        yaw_bias=(yaw_bias, yaw_bias_sd),
     )
 
 

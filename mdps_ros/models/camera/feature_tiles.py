@@ -98,7 +98,7 @@ class FeatureTiles:
             low: x and y of the south-west corner, m in the map frame.
             high: of the north-east corner.
         """
-        (left, bottom), (right, top) = low.tolist(), high.tolist()
+        (left, bottom), (right, top) = torch.stack((low, high)).tolist()
         bounds = self._tiles.bounds
         columns = _tiles_between(
             left - bounds.min_x, right - bounds.min_x, self._ring, self._columns
@@ -158,9 +158,8 @@ class FeatureTiles:
         """
         ring = self._ring * CELLS
         first, size = list[int](), list[int]()
-        for begin, end, origin in zip(
-            low.tolist(), high.tolist(), self._tiles.bounds[:2], strict=True
-        ):
+        ends = torch.stack((low, high)).tolist()
+        for begin, end, origin in zip(*ends, self._tiles.bounds[:2], strict=True):
             first.append(math.floor((begin - origin) * FINER) - 1 + ring)
             size.append(math.ceil((end - origin) * FINER) + ring - first[-1] + 1)
         found = self._features.new_empty((size[1], size[0], CHANNELS))

@@ -130,10 +130,12 @@ def thin(
     """
     if count >= len(cells):
         return cells, features
-    probability = _probabilities(features.norm(dim=1).double(), count)
+    # On the host, in one piece: a device would be waited for at every step.
+    probability = _probabilities(features.norm(dim=1).double().cpu(), count)
     steps = torch.floor(probability.cumsum(0) + 0.5)
     chosen = (torch.diff(steps, prepend=steps.new_zeros(1)) > 0).nonzero().flatten()
     weight = (1.0 / probability[chosen]).to(features)
+    chosen = chosen.to(cells.device)
     return cells[chosen], features[chosen] * weight[:, None]
 
 

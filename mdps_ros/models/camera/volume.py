@@ -57,18 +57,18 @@ def plan(poses: Float[Tensor, "N 3"], lattice: Lattice) -> Volume | None:
         return None
     low, high = poses[:, :2].aminmax(dim=0)
     centre = (low + high) / 2
-    farthest = float((poses[:, :2] - centre).norm(dim=1).amax())
+    # as seen from any of them, those of a volume lie within half a turn
+    turned = angles.wrap(poses[:, 2] - poses[0, 2])
+    ends = ((poses[:, :2] - centre).norm(dim=1).amax(), poses[0, 2], *turned.aminmax())
+    farthest, first, least, most = torch.stack(ends).tolist()
     shift = math.ceil(farthest / lattice.spacing) + MARGIN
     if not shift <= MOST_SHIFT:
         return None
-    # as seen from any of them, those of a volume lie within half a turn
-    turned = angles.wrap(poses[:, 2] - poses[0, 2])
-    least, most = (float(end) for end in turned.aminmax())
     slices = math.ceil((most - least) / YAW_STEP) + 2
     if slices > MOST_SLICES:
         return None
     spare = (slices - 1) * YAW_STEP - (most - least)
-    return Volume(centre, float(poses[0, 2]) + least - spare / 2, slices, shift)
+    return Volume(centre, first + least - spare / 2, slices, shift)
 
 
 def scores(
