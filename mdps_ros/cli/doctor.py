@@ -110,6 +110,8 @@ def _graph(
     with tempfile.TemporaryDirectory(prefix="mdps_doctor_") as folder, children() as started:
         out, log = Path(folder, "seen.json"), Path(folder, "observe.log")
         words = [str(out), "--seconds", f"{seconds:g}", "--base", settings.frames.base]
+        if settings.node.odometry_source == "tf":
+            words += ["--odom-frame", settings.frames.odom]
         words += [word for role, name in named.items() if name for word in (f"--{role}", name)]
         child = Child("mdps_ros.ros.observe", words, os.environ, log)
         started.append(child)

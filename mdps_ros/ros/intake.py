@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tf2_ros
-import yaml
 from geometry_msgs.msg import TwistWithCovariance
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
@@ -20,6 +19,7 @@ from rclpy.time import Time
 
 from mdps_ros.notes import Note
 from mdps_ros.ros import topics
+from mdps_ros.ros.transforms import parents, placement
 from mdps_ros.runtime.events import Event, ImageEvent, InitialPoseEvent, OdometryEvent
 from mdps_ros.runtime.inputs import messages
 from mdps_ros.runtime.inputs.image_inputs import Inputs
@@ -71,7 +71,9 @@ class Intake:
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         self._camera = Inputs(self._extrinsics, settings.node.rectified)
         frames = settings.frames
-        self._transforms = TransformOdometry(frames.odom, frames.base, self._parents, self._below)
+        self._transforms = TransformOdometry(
+            frames.odom, frames.base, functools.partial(parents, self._buffer), self._below
+        )
         # The executor serves in this order: intrinsics and odometry before images.
         callbacks = (
             (topics.CAMERA_INFO, self._on_camera_info),
@@ -127,19 +129,12 @@ class Intake:
         return messages.initial_pose_event(msg, self._frames.map, self._placement, name)
 
     def _extrinsics(self, frame: str) -> NDArray[np.float64] | None:
-        return self._transform(self._frames.base, frame, Time())
+        return placement(self._buffer, self._frames.base, frame)
 
     def _placement(self, frame: str, stamp_ns: int) -> NDArray[np.float64] | None:
         """Map <- frame at a stamp, or the latest one there is."""
-        then = self._transform(self._frames.map, frame, Time(nanoseconds=stamp_ns))
-        return self._transform(self._frames.map, frame, Time()) if then is None else then
-
-    def _transform(self, target: str, source: str, when: Time) -> NDArray[np.float64] | None:
-        try:
-            found = self._buffer.lookup_transform(target, source, when)
-        except tf2_ros.TransformException:
-            return None
-        return messages.transform_matrix(found.transform)
+        then = placement(self._buffer, self._frames.map, frame, Time(nanoseconds=stamp_ns))
+        return placement(self._buffer, self._frames.map, frame) if then is None else then
 
     def _on_camera_info(self, msg: Any) -> None:
         self._heard(topics.CAMERA_INFO.name)
@@ -164,12 +159,7 @@ class Intake:
 
     def _below(self, frame: str) -> NDArray[np.float64] | None:
         """Frame <- base, the latest there is."""
-        return self._transform(frame, self._frames.base, Time())
-
-    def _parents(self) -> dict[str, str]:
-        """Frame -> parent of all that TF knows."""
-        frames = yaml.safe_load(self._buffer.all_frames_as_yaml()) or {}
-        return {frame: known["parent"] for frame, known in frames.items()}
+        return placement(self._buffer, frame, self._frames.base)
 
     def _on_image(self, convert: Callable[[Any], ImageEvent | Note], msg: Any) -> None:
         self._heard(topics.IMAGE.name)

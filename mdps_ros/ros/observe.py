@@ -13,6 +13,7 @@ import statistics
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix
 from tf2_msgs.msg import TFMessage
 
 from mdps_ros.ros.observe_node import find_node, until
+from mdps_ros.ros.transforms import parents, placement
 from mdps_ros.runtime.checkup.choosing import OWN, Choice, Graph, choose
 from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer, Unfed
 from mdps_ros.runtime.checkup.observing import Collector
-from mdps_ros.runtime.inputs import messages
+from mdps_ros.runtime.inputs.transform_odometry import TransformOdometry
 
 CLASSES = {
     f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}": kind
@@ -56,11 +58,13 @@ class Observer(Node):
 
     Args:
         named: role -> topic that the user named.
+        odom: frame of odometry that comes from TF, where no node says so; "" for none.
     """
 
-    def __init__(self, named: dict[str, str]) -> None:
+    def __init__(self, named: dict[str, str], odom: str = "") -> None:
         super().__init__("mdps_doctor")
         self._named = named
+        self._odom = odom
         self._collector = Collector()
         self._frames: set[str] = set()
         self._lock = threading.Lock()
@@ -69,11 +73,13 @@ class Observer(Node):
         self._topics: dict[str, str] = {}
         self._unfed: dict[str, Unfed] = {}
         self._clock_ahead_ns: list[int] = []
+        self._moving: TransformOdometry | None = None
         self.problems: list[str] = []
 
     def sees_odometry(self) -> bool:
         """Whether somebody publishes odometry of some kind."""
         wanted = {*ROLES["odom"].types, *ROLES["twist"].types}
+        wanted |= {*ROLES["tf"].types} if self._odom else set()
         return any(
             wanted & set(kinds) and self.count_publishers(name)
             for name, kinds in self.get_topic_names_and_types()
@@ -97,14 +103,28 @@ class Observer(Node):
         return {
             role: choose(graph, role, self._named.get(role), self.resolve_topic_name(role))
             for role in ROLES
-            if role != "tf_static"
+            if role not in ("tf", "tf_static")
         }
 
-    def find_topics(self, node: NodeSeen | None) -> None:
-        """Choose a topic for every role, and listen to it."""
+    def find_topics(self, node: NodeSeen | None, base: str) -> None:
+        """Choose a topic for every role, and listen to it.
+
+        Args:
+            node: the localization node, where one runs.
+            base: frame of the vehicle.
+        """
         until(lambda: all(c.unfed is None for c in self.choices(node).values()), AGAIN_S)
         self._hear_clock()
         choices = self.choices(node) | {"tf_static": Choice("/tf_static")}
+        known = {} if node is None else node.parameters
+        if known.get("node.odometry_source", "tf" if self._odom else "") == "tf":
+            choices["tf"] = Choice("/tf")
+            self._moving = TransformOdometry(
+                known.get("frames.odom", self._odom),
+                base,
+                partial(parents, self._buffer),
+                lambda frame: placement(self._buffer, frame, base),
+            )
         self.problems += [choice.problem for choice in choices.values() if choice.problem]
         self._unfed = {role: choice.unfed for role, choice in choices.items() if choice.unfed}
         kinds = dict(self.get_topic_names_and_types())
@@ -145,11 +165,17 @@ class Observer(Node):
             for item in msg.transforms:
                 self._frames |= {item.header.frame_id, item.child_frame_id}
 
+        def moves(msg: Any) -> None:
+            now = self.get_clock().now().nanoseconds
+            for event, _ in self._moving.events(msg.transforms) if self._moving else ():
+                with self._lock:
+                    self._collector.moved(role, now, event)
+
         def take(msg: Any) -> None:
             with self._lock:
                 self._collector.saw(role, self.get_clock().now().nanoseconds, msg)
 
-        return frames if role == "tf_static" else take
+        return {"tf": moves, "tf_static": frames}.get(role, take)
 
     def _offers(self, name: str) -> tuple[Offer, ...]:
         return tuple(
@@ -187,11 +213,7 @@ class Observer(Node):
             )
 
     def _mount(self, base: str, frame: str) -> tuple[float, ...] | None:
-        try:
-            found = self._buffer.lookup_transform(base, frame, Time()) if frame else None
-        except tf2_ros.TransformException:
-            return None
-        matrix = None if found is None else messages.transform_matrix(found.transform)
+        matrix = placement(self._buffer, base, frame) if frame else None
         return None if matrix is None else tuple(matrix.ravel().tolist())
 
 
@@ -206,7 +228,7 @@ def observe(observer: Observer, seconds: float, base: str) -> Observation:
     until(lambda: False, REST_S)
     node = find_node(observer)
     frame = base if node is None else node.parameters.get("frames.base", base)
-    observer.find_topics(node)
+    observer.find_topics(node, frame)
     until(lambda: False, seconds)
     return observer.report("the running graph", frame, node)
 
@@ -217,6 +239,7 @@ def parse(args: list[str]) -> argparse.Namespace:
     parser.add_argument("out", type=Path, help="file to write")
     parser.add_argument("--seconds", type=float, default=5.0, help="to listen")
     parser.add_argument("--base", default="base_link", help="frame of the vehicle, without a node")
+    parser.add_argument("--odom-frame", default="", help="of odometry that comes from TF")
     for role in ROLES:
         parser.add_argument(f"--{role}", help=f"topic of the {role}")
     return parser.parse_args(args)
@@ -228,7 +251,7 @@ def main(args: list[str] | None = None) -> int:
     options = parse(remove_ros_args(argv)[1:])
     named = {role: getattr(options, role) for role in ROLES if getattr(options, role)}
     rclpy.init(args=argv)
-    observer = Observer(named)
+    observer = Observer(named, options.odom_frame)
     executor = SingleThreadedExecutor()
     executor.add_node(observer)
     thread = threading.Thread(target=executor.spin, daemon=True)

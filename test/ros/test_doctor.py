@@ -16,7 +16,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
-from tf2_ros import StaticTransformBroadcaster
+from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
 
 from mdps_ros.cli.main import main
 from mdps_ros.ros import observe_node, topics
@@ -142,6 +142,52 @@ def test_a_running_node_tells_its_topics_and_parameters(
     assert "best effort" in found["odom QoS"]["text"]
 
 
+class Broadcaster:
+    """Moves a footprint that carries the base, by transforms alone."""
+
+    def __init__(self, partner: Any) -> None:
+        self._node = partner.node
+        self._fixed = StaticTransformBroadcaster(self._node)
+        self._moving = TransformBroadcaster(self._node)
+        below = TransformStamped(child_frame_id="base_link")
+        below.header.frame_id = "footprint"
+        below.transform.rotation.w = 1.0
+        self._fixed.sendTransform(below)
+        self._pose = TransformStamped(child_frame_id="footprint")
+        self._pose.header.frame_id = "wheels"
+        self._pose.transform.rotation.w = 1.0
+        self._timer = self._node.create_timer(0.05, self._move)
+
+    def _move(self) -> None:
+        self._pose.header.stamp = self._node.get_clock().now().to_msg()
+        self._pose.transform.translation.x += 0.5
+        self._moving.sendTransform(self._pose)
+
+    def stop(self) -> None:
+        self._node.destroy_timer(self._timer)
+
+
+@pytest.mark.parametrize("with_node", [True, False])
+def test_odometry_from_transforms_is_looked_at(
+    start_node: Any, partner: Any, tmp_path: Path, with_node: bool
+) -> None:
+    car = Broadcaster(partner)
+    words = ["--seconds", "2"]
+    try:
+        if with_node:
+            start_node(node__odometry_source="tf", frames__odom="wheels").wait_for("active")
+        else:
+            words += ["--set", "node.odometry_source=tf", "--set", "frames.odom=wheels"]
+        _, found = findings(tmp_path, *words)
+    finally:
+        car.stop()
+    assert found["odometry"]["severity"] == "pass", found["odometry"]
+    assert found["odometry"]["text"].startswith("wheels -> base_link on /tf, ")
+    assert found["odometry rate"]["severity"] == "pass"
+    assert found["motion"]["severity"] == "pass", found["motion"]
+    assert "odom topic" not in found
+
+
 @pytest.mark.parametrize(
     ("parameters", "words", "failing"),
     [
@@ -170,7 +216,7 @@ def test_a_node_that_could_not_be_configured_is_found_with_what_to_do(
 def test_the_roles_are_the_inputs_of_the_topics_table() -> None:
     table = {topic.name: topic for topic in topics.INPUTS}
     for name, role in ROLES.items():
-        if name != "tf_static":
+        if name not in ("tf", "tf_static"):
             assert role.types[0] == table[name].type_name
             assert role.setting == table[name].setting
     assert ROLES["image"].types[1] == topics.COMPRESSED.type_name
@@ -218,7 +264,8 @@ def test_stamps_are_held_against_a_published_clock(
 
 
 def test_every_answer_of_the_node_that_looks_like_an_input_is_known() -> None:
-    kinds = {kind for role, wanted in ROLES.items() if role != "tf_static" for kind in wanted.types}
+    seen = {role: wanted for role, wanted in ROLES.items() if role not in ("tf", "tf_static")}
+    kinds = {kind for wanted in seen.values() for kind in wanted.types}
     alike = {topic.name for topic in topics.OUTPUTS if topic.type_name in kinds}
     assert alike == set(OWN) - {"ground_truth"}
 

@@ -371,10 +371,39 @@ def test_a_robot_without_a_camera_does_not_miss_its_intrinsics():
     assert not [f for f in found if f.check == "camera_info topic"]
 
 
-def test_odometry_by_transforms_is_said_to_be_unseen_not_missing() -> None:
+TRANSFORMS = dataclasses.replace(
+    topic("/tf", "tf2_msgs/msg/TFMessage", 50.0), frame="odom", offers=RELIABLE * 2
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "severity", "words"),
+    [
+        (TRANSFORMS, "pass", "odom -> base_link on /tf, 500 transforms"),
+        (None, "fail", "no transform on /tf leads from odom -> base_link"),
+        (dataclasses.replace(TRANSFORMS, stamps_ns=(), arrivals_ns=()), "fail", "no transform"),
+        (dataclasses.replace(TRANSFORMS, unusable=3), "fail", "3 transforms"),
+    ],
+)
+def test_odometry_may_come_from_transforms(
+    seen: TopicSeen | None, severity: str, words: str
+) -> None:
     settings = with_values(Settings(), {"node.odometry_source": "tf"})
-    without = {role: seen for role, seen in TOPICS.items() if role != "odom"}
-    found = examine(dataclasses.replace(GOOD, topics=without), settings)
-    (line,) = [finding for finding in found if "odom" in finding.check]
+    others = {role: topic for role, topic in TOPICS.items() if role != "odom"}
+    found = {
+        f.check: f for f in examine(but(topics=others | ({"tf": seen} if seen else {})), settings)
+    }
+    assert found["odometry"].verdict == severity
+    assert words in found["odometry"].text
+    if severity == "pass":
+        assert found["odometry rate"].text == "50.0 Hz"
+        assert {found[name].verdict for name in ("tf stamps", "tf QoS", "synchrony", "motion")} == {
+            "pass"
+        }
+
+
+def test_transforms_of_a_bag_are_said_to_be_unseen() -> None:
+    settings = with_values(Settings(), {"node.odometry_source": "tf"})
+    (line,) = [f for f in examine(but(live=False), settings) if f.check == "odometry"]
     assert line.severity is Severity.WARN
-    assert "TF" in line.text
+    assert "not looked at" in line.text

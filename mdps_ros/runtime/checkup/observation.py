@@ -28,6 +28,7 @@ ROLES: Mapping[str, Role] = {
     "image": Role(("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"), "image_reliable"),
     "camera_info": Role(("sensor_msgs/msg/CameraInfo",), "image_reliable"),
     "fix": Role(("sensor_msgs/msg/NavSatFix",), "image_reliable"),
+    "tf": Role(("tf2_msgs/msg/TFMessage",), ""),
     "tf_static": Role(("tf2_msgs/msg/TFMessage",), ""),
 }
 """The node's inputs, by the names of its topics table (mdps_ros/ros/topics.py)."""

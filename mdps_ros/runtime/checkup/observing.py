@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mdps_ros.notes import Note
 from mdps_ros.runtime.checkup.observation import CameraSeen, ImageSeen, Offer, TopicSeen
+from mdps_ros.runtime.events import OdometryEvent
 from mdps_ros.runtime.inputs import messages
 from mdps_ros.runtime.inputs.pixels import compressed_size
 
@@ -54,6 +55,15 @@ class Collector:
             self.fixes = [*self.fixes[:1], place]
         self._unusable[role] = self._unusable.get(role, 0) + (not usable)
 
+    def moved(self, role: str, arrival_ns: int, event: OdometryEvent | Note) -> None:
+        """Take odometry that is not a message of its own, or why it is none."""
+        if isinstance(event, Note):
+            self._unusable[role] = self._unusable.get(role, 0) + 1
+            return
+        self._stamps.setdefault(role, []).append(event.stamp_ns)
+        self._arrivals.setdefault(role, []).append(arrival_ns)
+        self._follow(event)
+
     def topic(
         self, role: str, name: str, types: tuple[str, ...], offers: tuple[Offer, ...] = ()
     ) -> TopicSeen:
@@ -76,6 +86,10 @@ class Collector:
         event = messages.odometry_event(msg)
         if isinstance(event, Note):
             return False
+        self._follow(event)
+        return True
+
+    def _follow(self, event: OdometryEvent) -> None:
         if self._last is not None:
             before_ns, pose = self._last
             step = math.dist(event.T_odom_base[:2], pose[:2])
@@ -84,7 +98,6 @@ class Collector:
                 speed = step / ((event.stamp_ns - before_ns) * 1e-9)
                 self.fastest_mps = max(self.fastest_mps, speed)
         self._last = (event.stamp_ns, event.T_odom_base)
-        return True
 
     def _camera(self, msg: Any) -> None:
         numbers = {key: tuple(float(v) for v in getattr(msg, key)) for key in ("d", "k", "p")}

@@ -43,7 +43,7 @@ def wants_images(settings: Settings) -> bool:
 
 
 def odometry_role(settings: Settings) -> str:
-    """Which topic is the odometry; `tf`, which nobody observes, where it comes from TF."""
+    """Which topic is the odometry."""
     source = settings.node.odometry_source
     return source if source in ("twist", "tf") else "odom"
 
@@ -55,8 +55,7 @@ def check_presence(seen: Observation, settings: Settings) -> list[Finding]:
         failed("topics", problem.partition("; ")[0], _rest(problem)) for problem in seen.problems
     ]
     if odometry == "tf":
-        text = f"odometry comes from TF ({settings.frames.odom}), which is not looked at here"
-        found.append(warned("odometry", text, "see the age of odometry on /diagnostics"))
+        found.append(_transforms(seen, settings))
     else:
         found.append(_presence(seen, odometry, needed=True))
     if wants_images(settings):
@@ -95,6 +94,23 @@ def _presence(seen: Observation, role: str, *, needed: bool) -> Finding:
         text = f"{len(topic.offers)} publishers write {topic.name}"
         return warned(name, text, "stop all but one, or remap them")
     return passed(name, f"{topic.name}, {len(topic.stamps_ns)} messages")
+
+
+def _transforms(seen: Observation, settings: Settings) -> Finding:
+    """Odometry out of TF: transforms that carry the vehicle in the odometry frame."""
+    way = f"{settings.frames.odom} -> {settings.frames.base}"
+    if not seen.live:
+        text = "a bag's transforms are not looked at as odometry, nor replayed"
+        return warned("odometry", text, "name a topic with --odometry-topic, or look while it runs")
+    topic = seen.topics.get("tf")
+    if topic is None or not (topic.stamps_ns or topic.unusable):
+        text = f"no transform on /tf leads from {way}"
+        remedy = "start the driver that broadcasts it, or set frames.odom and frames.base"
+        return failed("odometry", text, remedy)
+    if topic.unusable:
+        text = f"{topic.unusable} transforms {way} are no numbers"
+        return failed("odometry", text, "their quaternion is zero or they are not finite")
+    return passed("odometry", f"{way} on {topic.name}, {len(topic.stamps_ns)} transforms")
 
 
 def _unfed(name: str, role: str, unfed: Unfed) -> Finding:
@@ -276,9 +292,11 @@ def _matched(image: TopicSeen, odometry: TopicSeen, gap_s: float) -> float:
 
 def check_motion(seen: Observation, settings: Settings) -> list[Finding]:
     """The vehicle moves, as fast as a vehicle can."""
-    topic = seen.topics.get("odom")
-    if topic is None or len(topic.stamps_ns) < 2 or settings.node.odometry_source != "pose":
+    topic = seen.topics.get(odometry_role(settings))
+    if topic is None or len(topic.stamps_ns) < 2:
         return []
+    if settings.node.odometry_source not in ("pose", "tf"):
+        return []  # velocities are not added up here
     text = f"{seen.travelled_m:.1f} m travelled, at most {seen.fastest_mps:.1f} m/s"
     if seen.fastest_mps > FASTEST_MPS:
         return [warned("motion", text, "the odometry jumps, or is not in metres and seconds")]
