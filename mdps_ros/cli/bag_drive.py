@@ -2,101 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mdps_ros.cli.bag_topics import ODOMETRY_TYPE, DriveTopics, choose_topics
 from mdps_ros.data import bag_writer
 from mdps_ros.data.bag import Bag, open_bag
 from mdps_ros.data.errors import BagError
 from mdps_ros.evaluation.run import Track
 from mdps_ros.maps import GeoAnchor, Map
 from mdps_ros.notes import Note
-from mdps_ros.runtime.events import Event
+from mdps_ros.runtime.events import Event, OdometryEvent
 from mdps_ros.runtime.inputs import messages
 from mdps_ros.runtime.inputs.image_inputs import Inputs
+from mdps_ros.runtime.inputs.transform_odometry import TransformOdometry
+from mdps_ros.runtime.inputs.twist import TwistOdometry
+from mdps_ros.settings import Settings
 
-ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
-IMAGE_TYPE = "sensor_msgs/msg/Image"
-CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
-IMAGE_TOPICS = (bag_writer.COLOUR_TOPIC, bag_writer.DEPTH_TOPIC)
 TRUTH_TYPES = (ODOMETRY_TYPE, "geometry_msgs/msg/PoseStamped")
 
 
-class DriveTopics(NamedTuple):
-    """Names in the bag; None where it has no such topic."""
-
-    odometry: str
-    image: str | None
-    camera_info: str | None
-    truth: str | None
-
-
-def choose_topics(bag: Bag, odometry: str | None = None, image: str | None = None) -> DriveTopics:
-    """Find odometry, image, its intrinsics and the truth among a bag's topics.
-
-    What is not named is the topic with a usual name (colour before depth), or else the only one
-    of its type. The intrinsics are `camera_info` beside the image.
-
-    Args:
-        bag: the recording.
-        odometry: name of the odometry, None to find it.
-        image: name of the image, depth or colour, None to find it.
-
-    Raises:
-        BagError: a topic is missing or of another type, or there is no unique one to find.
-    """
-    truth = bag_writer.TRUTH_TOPIC if bag_writer.TRUTH_TOPIC in bag.topics else None
-    found = odometry or _only(bag, ODOMETRY_TYPE, (bag_writer.ODOMETRY_TOPIC,), {truth})
-    if found is None:
-        raise BagError(f"{bag.path} has no {ODOMETRY_TYPE}, only {_listed(bag)}")
-    image = image or _only(bag, IMAGE_TYPE, IMAGE_TOPICS, set())
-    info = None if image is None else f"{image.rpartition('/')[0]}/camera_info"
-    wanted = (
-        (found, ODOMETRY_TYPE, "odometry"),
-        (image, IMAGE_TYPE, "an image"),
-        (info, CAMERA_INFO_TYPE, "the camera_info beside an image"),
-    )
-    for name, kind, what in wanted:
-        if name is None:
-            continue
-        if name not in bag.topics:
-            raise BagError(f"{bag.path} has no topic {name}, only {_listed(bag)}")
-        if bag.topics[name] != kind:
-            here = ", ".join(sorted(n for n, its in bag.topics.items() if its == kind))
-            text = f"{name} is {bag.topics[name]}; {what} is {kind}, here: {here or 'none'}"
-            raise BagError(text)
-    return DriveTopics(found, image, info, truth)
-
-
-def _only(bag: Bag, kind: str, usual: tuple[str, ...], others: set[str | None]) -> str | None:
-    """The first usual topic there is, or the only one of a type; None when there is none.
-
-    Raises:
-        BagError: there are several.
-    """
-    for name in usual:
-        if name in bag.topics:
-            return name
-    names = [name for name, its in bag.topics.items() if its == kind and name not in others]
-    if len(names) > 1:
-        what = kind.rpartition("/")[2].lower()
-        raise BagError(
-            f"{bag.path} has {len(names)} topics of type {kind}; choose one with "
-            f"--{what}-topic: {', '.join(sorted(names))}"
-        )
-    return names[0] if names else None
-
-
-def _listed(bag: Bag) -> str:
-    return ", ".join(sorted(bag.topics)) or "nothing"
-
-
 class BagDrive:
-    """The messages of a bag as session events.
+    """The messages of a bag as session events, as the node would make them of the same messages.
 
     Attributes:
         topics: which topics are read.
@@ -104,25 +35,36 @@ class BagDrive:
         start_ns: log time of the first message.
     """
 
-    def __init__(self, bag: Bag, topics: DriveTopics, base_frame: str) -> None:
+    def __init__(self, bag: Bag, topics: DriveTopics, settings: Settings) -> None:
         """Read what is latched.
 
         Args:
             bag: the recording.
             topics: which of its topics to read.
-            base_frame: frame of the vehicle, root of the camera's place.
+            settings: frames, what is odometry, and whether images come without distortion.
         """
         self.topics = topics
         self.start_ns = bag.start_ns
         self.length_s = max((bag.end_ns - bag.start_ns) * 1e-9, 1e-9)
         self._bag = bag
-        self._base = base_frame
+        self._settings = settings
+        self._base = settings.frames.base
         self._parents = _static_tree(bag)
 
-    def events(self, with_images: bool = True) -> Iterator[tuple[int, Event | Note]]:
-        """Yield (log time ns, event) in log order; a Note is a message that cannot be used."""
-        inputs = Inputs(self.T_base)
+    def events(
+        self, with_images: bool = True, anchor: GeoAnchor | None = None
+    ) -> Iterator[tuple[int, Event | Note]]:
+        """Yield (log time ns, event) in log order; a Note is a message that cannot be used.
+
+        Args:
+            with_images: whether to read images.
+            anchor: where on Earth the map lies, for fixes.
+        """
+        inputs = Inputs(self.T_base, self._settings.node.rectified)
+        odometry = self.odometry()
         wanted = [self.topics.odometry]
+        if self.topics.fix is not None:
+            wanted.append(self.topics.fix)
         if with_images and self.topics.image is not None and self.topics.camera_info is not None:
             # As with latched intrinsics: the first ones hold from the beginning.
             for _, _, first in self._bag.messages([self.topics.camera_info]):
@@ -131,12 +73,41 @@ class BagDrive:
             wanted += [self.topics.camera_info, self.topics.image]
         for topic, stamp_ns, message in self._bag.messages(wanted):
             if topic == self.topics.odometry:
-                yield stamp_ns, messages.odometry_event(message)
+                for event in odometry(message):
+                    yield stamp_ns, event
             elif topic == self.topics.image:
-                yield stamp_ns, inputs.image(message)
+                raw = hasattr(message, "encoding")
+                yield stamp_ns, (inputs.image if raw else inputs.compressed)(message)
+            elif topic == self.topics.fix:
+                usual_sd = self._settings.place.fix_sd
+                yield stamp_ns, messages.fix_event(message, anchor, usual_sd)
             else:
                 for note in inputs.camera_info(message):
                     yield stamp_ns, note
+
+    def odometry(self) -> Callable[[Any], Iterator[OdometryEvent | Note]]:
+        """What makes events of the odometry's messages."""
+        source = self._settings.node.odometry_source
+        twist, tree = TwistOdometry(), dict(self._parents)
+        transforms = TransformOdometry(
+            self._settings.frames.odom,
+            self._base,
+            lambda: {child: parent for child, (parent, _) in tree.items()},
+            lambda frame: _placed(tree, self._base, frame),
+        )
+
+        def of_pose(msg: Any) -> Iterator[OdometryEvent | Note]:
+            yield messages.odometry_event(msg)
+
+        def of_twist(msg: Any) -> Iterator[OdometryEvent | Note]:
+            yield twist.event(msg.header, msg.twist.twist)
+
+        def of_transforms(msg: Any) -> Iterator[OdometryEvent | Note]:
+            tree.update(_edges(msg))
+            for event, _ in transforms.events(msg.transforms):
+                yield event
+
+        return {"pose": of_pose, "tf": of_transforms}.get(source, of_twist)
 
     def truth(self, map: Map) -> Track | None:
         """True poses in the frame of a map; None when the bag has none.
@@ -180,19 +151,15 @@ class BagDrive:
 
     def T_base(self, frame: str) -> NDArray[np.float64] | None:
         """(4, 4) base <- frame through /tf_static; None when they are not connected."""
-        T_base_frame = np.eye(4)
-        seen: set[str] = set()
-        while frame != self._base:
-            if frame not in self._parents or frame in seen:
-                return None
-            seen.add(frame)
-            frame, step = self._parents[frame]
-            T_base_frame = step @ T_base_frame
-        return T_base_frame
+        return _placed(self._parents, frame, self._base)
 
 
 def open_drive(
-    path: Path, base_frame: str, odometry: str | None = None, image: str | None = None
+    path: Path,
+    settings: Settings,
+    odometry: str | None = None,
+    image: str | None = None,
+    fix: str | None = None,
 ) -> BagDrive:
     """Open a bag as a drive; see `choose_topics` for the names.
 
@@ -200,7 +167,8 @@ def open_drive(
         BagError: it cannot be read, or has no odometry.
     """
     bag = open_bag(path)
-    return BagDrive(bag, choose_topics(bag, odometry, image), base_frame)
+    source = settings.node.odometry_source
+    return BagDrive(bag, choose_topics(bag, odometry, image, source=source, fix=fix), settings)
 
 
 def move_to_anchor(
@@ -229,14 +197,38 @@ class _Nested(NamedTuple):
     pose: Any
 
 
-def _static_tree(bag: Bag) -> dict[str, tuple[str, NDArray[np.float64]]]:
-    """Child frame -> (parent frame, (4, 4) parent <- child) of /tf_static."""
-    tree: dict[str, tuple[str, NDArray[np.float64]]] = {}
-    if bag_writer.STATIC_TF_TOPIC not in bag.topics:
-        return tree
-    for _, _, message in bag.messages([bag_writer.STATIC_TF_TOPIC]):
-        for item in message.transforms:
-            matrix = messages.transform_matrix(item.transform)
-            if matrix is not None:
-                tree[item.child_frame_id] = (item.header.frame_id, matrix)
+Tree = dict[str, tuple[str, NDArray[np.float64]]]
+"""Child frame -> (parent frame, (4, 4) parent <- child)."""
+
+
+def _static_tree(bag: Bag) -> Tree:
+    """All of /tf_static."""
+    tree: Tree = {}
+    if bag_writer.STATIC_TF_TOPIC in bag.topics:
+        for _, _, message in bag.messages([bag_writer.STATIC_TF_TOPIC]):
+            tree.update(_edges(message))
     return tree
+
+
+def _edges(message: Any) -> Tree:
+    """The transforms of a message that can be used."""
+    found: Tree = {}
+    for item in message.transforms:
+        matrix = messages.transform_matrix(item.transform)
+        if matrix is not None:
+            child, parent = item.child_frame_id.lstrip("/"), item.header.frame_id.lstrip("/")
+            found[child] = (parent, matrix)
+    return found
+
+
+def _placed(tree: Tree, frame: str, root: str) -> NDArray[np.float64] | None:
+    """(4, 4) root <- frame, from a frame up to one above it; None when they are not connected."""
+    T_root_frame = np.eye(4)
+    seen: set[str] = set()
+    while frame != root:
+        if frame not in tree or frame in seen:
+            return None
+        seen.add(frame)
+        frame, step = tree[frame]
+        T_root_frame = step @ T_root_frame
+    return T_root_frame

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mdps_ros.cli.bag_drive import BagDrive, choose_topics
+from mdps_ros.cli.bag_drive import BagDrive
+from mdps_ros.cli.bag_topics import choose_topics
 from mdps_ros.data.bag import open_bag
 from mdps_ros.data.camera_sequence import CameraFrame, CameraSequence, Place, poses_at
 from mdps_ros.data.errors import BagError, DataError
@@ -15,6 +16,7 @@ from mdps_ros.data.trajectory import read_tum
 from mdps_ros.evaluation.run import Track
 from mdps_ros.maps import Map
 from mdps_ros.runtime.events import ColourImageEvent
+from mdps_ros.settings import Settings, with_values
 
 GAP_NS = 500_000_000
 """Longest time between two poses that is bridged."""
@@ -25,6 +27,7 @@ def bag_sequence(
     map: Map,
     *,
     base_frame: str = "base_link",
+    rectified: bool = True,
     image: str | None = None,
     poses: Path | None = None,
     pose_topic: str | None = None,
@@ -35,6 +38,7 @@ def bag_sequence(
         path: the recording.
         map: whose frame the poses are told in.
         base_frame: of the vehicle, root of the camera's place in /tf_static.
+        rectified: whether the images come without distortion; else they are undistorted here.
         image: topic of the colour images; None finds it.
         poses: TUM file of poses of the base frame in the map, for instance of `mdps replay`; None
             takes them from the bag.
@@ -54,7 +58,8 @@ def bag_sequence(
         topics = topics._replace(truth=pose_topic)
     if topics.image is None:
         raise BagError(f"{path} has no images, only {', '.join(sorted(bag.topics))}")
-    drive = BagDrive(bag, topics, base_frame)
+    told = {"frames.base": base_frame, "node.rectified": rectified}
+    drive = BagDrive(bag, topics, with_values(Settings(), told))
     track = _track_of_file(poses) if poses is not None else drive.truth(map)
     if track is None:
         raise BagError(

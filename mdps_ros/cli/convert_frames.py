@@ -32,6 +32,9 @@ PoseTopicOption = Annotated[
 ]
 ImageTopicOption = Annotated[str | None, typer.Option(help="Topic of the colour images.")]
 BaseFrameOption = Annotated[str, typer.Option(help="Frame of the vehicle.")]
+DistortedOption = Annotated[
+    bool, typer.Option("--distorted", help="Images are not rectified: undistort them by K and D.")
+]
 
 
 def bag_frames(
@@ -42,6 +45,7 @@ def bag_frames(
     pose_topic: PoseTopicOption = None,
     image_topic: ImageTopicOption = None,
     base_frame: BaseFrameOption = "base_link",
+    distorted: DistortedOption = False,
     spacing: SpacingOption = 1.0,
 ) -> None:
     """Turn the images of a bag to frames for training.
@@ -59,7 +63,13 @@ def bag_frames(
 
     city = load_map(map_source)
     sequence = bag_sequence(
-        bag, city, base_frame=base_frame, image=image_topic, poses=poses, pose_topic=pose_topic
+        bag,
+        city,
+        base_frame=base_frame,
+        rectified=not distorted,
+        image=image_topic,
+        poses=poses,
+        pose_topic=pose_topic,
     )
     typer.echo(convert_sequences([sequence], city, map_source, out, spacing))
 

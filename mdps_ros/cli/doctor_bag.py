@@ -5,15 +5,24 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from mdps_ros.cli.bag_drive import IMAGE_TYPE, ODOMETRY_TYPE, BagDrive, DriveTopics, choose_topics
+from mdps_ros.cli.bag_drive import BagDrive
+from mdps_ros.cli.bag_topics import (
+    COMPRESSED_TYPE,
+    IMAGE_TYPE,
+    SOURCES,
+    DriveTopics,
+    choose_topics,
+)
 from mdps_ros.data.bag import Bag, open_bag
 from mdps_ros.data.bag_writer import ANCHOR_TOPIC, STATIC_TF_TOPIC
 from mdps_ros.data.errors import BagError
 from mdps_ros.maps import Map
 from mdps_ros.runtime.checkup.observation import ROLES, Observation
 from mdps_ros.runtime.checkup.observing import Collector
+from mdps_ros.runtime.checkup.topics import odometry_role
 from mdps_ros.settings import Settings
 
+IMAGES = (IMAGE_TYPE, COMPRESSED_TYPE)
 ABSENT = "/absent odometry"
 
 
@@ -39,17 +48,25 @@ def observe_bag(
         BagError: it cannot be read at all.
     """
     bag = open_bag(path)
-    topics, problems = _choose(bag, odometry, image)
-    names = {"odom": topics.odometry, "image": topics.image, "camera_info": topics.camera_info}
+    topics, problems = _choose(bag, odometry, image, settings.node.odometry_source)
+    drive = BagDrive(bag, topics, settings)
+    names = {
+        odometry_role(settings): topics.odometry,
+        "image": topics.image,
+        "camera_info": topics.camera_info,
+    }
     fixes = [n for n, kind in bag.topics.items() if kind in ROLES["fix"].types]
     names["fix"] = next((name for name in fixes if name != ANCHOR_TOPIC), None)
     roles = {name: role for role, name in names.items() if name}
-    collector = Collector()
+    collector, moves = Collector(), drive.odometry()
     for name, arrival_ns, message in bag.messages(roles):
         if seconds is not None and (arrival_ns - bag.start_ns) * 1e-9 > seconds:
             break
-        collector.saw(roles[name], arrival_ns, message)
-    drive = BagDrive(bag, topics, settings.frames.base)
+        if roles[name] == "tf":
+            for event in moves(message):
+                collector.moved("tf", arrival_ns, event)
+        else:
+            collector.saw(roles[name], arrival_ns, message)
     T_base_camera = drive.T_base(collector.frame("image")) if names["image"] else None
     if STATIC_TF_TOPIC in bag.topics:
         roles[STATIC_TF_TOPIC] = "tf_static"
@@ -73,21 +90,21 @@ def observe_bag(
 
 
 def _choose(
-    bag: Bag, odometry: str | None, image: str | None
+    bag: Bag, odometry: str | None, image: str | None, source: str
 ) -> tuple[DriveTopics, tuple[str, ...]]:
     """Odometry and image, each found or not, with what was wrong in words."""
     problems = []
     found = DriveTopics("", None, None, None)
-    without = {name: kind for name, kind in bag.topics.items() if kind != IMAGE_TYPE}
+    without = {name: kind for name, kind in bag.topics.items() if kind not in IMAGES}
     try:
-        found = choose_topics(dataclasses.replace(bag, topics=without), odometry)
+        found = choose_topics(dataclasses.replace(bag, topics=without), odometry, source=source)
     except BagError as error:
         problems.append(str(error))
     # so that images are found all the same
-    stand_in = {} if found.odometry else {ABSENT: ODOMETRY_TYPE}
+    stand_in = {} if found.odometry else {ABSENT: SOURCES[source]}
     known = dataclasses.replace(bag, topics=bag.topics | stand_in)
     try:
-        found = choose_topics(known, found.odometry or ABSENT, image)
+        found = choose_topics(known, found.odometry or ABSENT, image, source=source)
     except BagError as error:
         problems.append(str(error))
     if found.odometry == ABSENT:

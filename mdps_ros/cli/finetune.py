@@ -10,10 +10,12 @@ import typer
 
 from mdps_ros.cli.convert_frames import (
     BaseFrameOption,
+    DistortedOption,
     ImageTopicOption,
     PosesOption,
     PoseTopicOption,
     SpacingOption,
+    bag_frames,
 )
 
 FRAMES = "frames"
@@ -36,6 +38,7 @@ def finetune(
     pose_topic: PoseTopicOption = None,
     image_topic: ImageTopicOption = None,
     base_frame: BaseFrameOption = "base_link",
+    distorted: DistortedOption = False,
     spacing: SpacingOption = 1.0,
     mix: Annotated[
         list[Path] | None,
@@ -74,7 +77,18 @@ def finetune(
         if bag is None or map_source is None:
             raise DataError("nothing to learn from; give --bag and --map, or --frames")
         frames = out / FRAMES
-        _convert(bag, map_source, frames, poses, pose_topic, image_topic, base_frame, spacing)
+        if not _made(frames, bag, map_source, spacing):
+            bag_frames(
+                bag,
+                map_source,
+                frames,
+                poses=poses,
+                pose_topic=pose_topic,
+                image_topic=image_topic,
+                base_frame=base_frame,
+                distorted=distorted,
+                spacing=spacing,
+            )
     elif bag is not None:
         raise DataError("--bag and --frames exclude each other; give one of them")
     pose = FrameSet(frames).pose
@@ -94,36 +108,21 @@ def finetune(
     learn(recipe, out / "run", device, resume=True, checkpoint_seconds=30.0)
 
 
-def _convert(
-    bag: Path,
-    map_source: str,
-    frames: Path,
-    poses: Path | None,
-    pose_topic: str | None,
-    image_topic: str | None,
-    base_frame: str,
-    spacing: float,
-) -> None:
-    """Make the frames of a bag, unless an earlier call has made them.
+def _made(frames: Path, bag: Path, map_source: str, spacing: float) -> bool:
+    """Whether an earlier call has made the frames of a bag.
 
     Raises:
-        DataError: the bag cannot be used, or the folder holds frames of something else.
+        DataError: the folder holds frames of something else.
     """
-    from mdps_ros.cli.bag_frames import bag_sequence
-    from mdps_ros.cli.convert_frames import convert_sequences
     from mdps_ros.data.errors import DataError
     from mdps_ros.data.frames import MANIFEST
     from mdps_ros.maps import load_map
 
-    city = load_map(map_source)
     manifest = frames / MANIFEST
-    if manifest.exists():
-        facts = json.loads(manifest.read_text(encoding="utf-8"))
-        wanted = (city.id, [bag.name], spacing)
-        if (facts.get("map_id"), facts.get("sequences"), facts.get("spacing")) != wanted:
-            raise DataError(f"{frames} holds other frames; choose another --out")
-        return
-    sequence = bag_sequence(
-        bag, city, base_frame=base_frame, image=image_topic, poses=poses, pose_topic=pose_topic
-    )
-    typer.echo(convert_sequences([sequence], city, map_source, frames, spacing))
+    if not manifest.exists():
+        return False
+    facts = json.loads(manifest.read_text(encoding="utf-8"))
+    wanted = (load_map(map_source).id, [bag.name], spacing)
+    if (facts.get("map_id"), facts.get("sequences"), facts.get("spacing")) != wanted:
+        raise DataError(f"{frames} holds other frames; choose another --out")
+    return True

@@ -82,8 +82,7 @@ def run_live(wanted: LiveRun, out: Path) -> tuple[Map, Trace, BagDrive]:
     assigned(wanted)  # said wrongly, they are refused before the drive is made
     map = load_map(wanted.map)
     bag = simulated_drive(map, wanted, out / "drives")
-    base = Settings().frames.base
-    drive = open_drive(bag, base)
+    drive = open_drive(bag, Settings())
     truth = drive.truth(map)
     assert truth is not None
     settings = settings_of(wanted, truth)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mdps_ros.cli.show import NoteCounter, RunProgress
     from mdps_ros.evaluation.run import Trace
     from mdps_ros.maps import Map
+    from mdps_ros.notes import Note
+    from mdps_ros.runtime.events import Event
     from mdps_ros.runtime.jumps import JumpWatch
     from mdps_ros.runtime.outputs import Output
     from mdps_ros.runtime.session import Session
@@ -42,10 +44,13 @@ def replay(
         float, typer.Option(help="Standard deviation of a given heading, degrees.")
     ] = 30.0,
     odometry_topic: Annotated[
-        str | None, typer.Option(help="Where the bag has several Odometry topics.")
+        str | None, typer.Option(help="Where the bag has several topics of odometry.")
     ] = None,
     image_topic: Annotated[
-        str | None, typer.Option(help="Where the bag has several Image topics.")
+        str | None, typer.Option(help="Where the bag has several Image topics, raw or compressed.")
+    ] = None,
+    fix_topic: Annotated[
+        str | None, typer.Option(help="GNSS fixes (NavSatFix) that are to take part; else none do.")
     ] = None,
     json_file: JsonOption = None,
 ) -> None:
@@ -59,6 +64,7 @@ def replay(
         mdps replay drive --map helsinki
         mdps replay drive --map city.osm.pbf --seed 3 --heading 90
         mdps replay drive --map helsinki --set depth.enabled=false
+        mdps replay drive --map city.osm.pbf --set node.odometry_source=twist --fix-topic /fix
         mdps replay drive --map helsinki --set node.event_dir=events
     """
     import os
@@ -72,7 +78,7 @@ def replay(
     settings = read_settings(
         file, assignments or [], seed=seed, heading=heading, heading_sd_deg=heading_sd
     )
-    drive = open_drive(bag, settings.frames.base, odometry_topic, image_topic)
+    drive = open_drive(bag, settings, odometry_topic, image_topic, fix_topic)
     place = load_map(map)
     notes = NoteCounter()
     trace = run(drive, place, settings, notes)
@@ -118,7 +124,8 @@ def run(drive: BagDrive, map: Map, settings: Settings, notes: NoteCounter) -> Tr
     looking.start()
     try:
         with RunProgress(drive.length_s) as progress:
-            outputs = _outputs(session, drive, notes, progress, looking, jumps)
+            events = drive.events(session.takes_images, map.anchor)
+            outputs = _outputs(session, events, drive.start_ns, notes, progress, looking, jumps)
             trace = collect_trace(outputs, truth)
     finally:
         looking.stop()
@@ -153,16 +160,17 @@ def _bystanders(map: Map, settings: Settings, notes: NoteCounter) -> Bystanders:
 
 def _outputs(
     session: Session,
-    drive: BagDrive,
+    events: Iterator[tuple[int, Event | Note]],
+    start_ns: int,
     notes: NoteCounter,
     progress: RunProgress,
     looking: Bystanders,
     jumps: JumpWatch,
 ) -> Iterator[Output]:
-    """What a session answers to a drive."""
+    """What a session answers to the events of a drive."""
     from mdps_ros.notes import Note
 
-    for stamp_ns, event in drive.events(session.takes_images):
+    for stamp_ns, event in events:
         if isinstance(event, Note):
             notes.add(event)
             continue
@@ -173,4 +181,4 @@ def _outputs(
             looking.said(output, jumps.see(output))
             yield output
             progress.saw(output)
-        progress.at((stamp_ns - drive.start_ns) * 1e-9)
+        progress.at((stamp_ns - start_ns) * 1e-9)

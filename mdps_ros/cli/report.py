@@ -100,10 +100,10 @@ def _trace(
 
     answers = source / ANSWERS if source.is_dir() else source
     if answers.suffix != ".jsonl" or not answers.is_file():
-        replayed = open_drive(source, settings.frames.base)
+        replayed = open_drive(source, settings)
         return run(replayed, place, settings, notes), replayed
     particles = answers.with_name(PARTICLES)
-    played = None if drive is None else open_drive(drive, settings.frames.base)
+    played = None if drive is None else open_drive(drive, settings)
     truth = None if played is None else played.truth(place)
     outputs = recorded_outputs(answers, particles if particles.exists() else None)
     return collect_trace(outputs, truth), played

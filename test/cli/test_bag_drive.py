@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mdps_ros.cli.bag_drive import choose_topics, move_to_anchor, open_drive
+from mdps_ros.cli.bag_drive import move_to_anchor, open_drive
+from mdps_ros.cli.bag_topics import choose_topics
 from mdps_ros.data.bag import Bag, open_bag
 from mdps_ros.data.bag_writer import BagFrames, write_drive
 from mdps_ros.data.errors import BagError
@@ -11,6 +12,7 @@ from mdps_ros.data.recording import Camera, DepthFrame, MapAnchor, PoseTrack
 from mdps_ros.maps import GeoAnchor
 from mdps_ros.notes import Code, Note
 from mdps_ros.runtime.events import DepthImageEvent, OdometryEvent
+from mdps_ros.settings import Settings
 
 ODOMETRY, IMAGE = "nav_msgs/msg/Odometry", "sensor_msgs/msg/Image"
 INFO = "sensor_msgs/msg/CameraInfo"
@@ -49,7 +51,7 @@ def test_of_two_usual_images_the_colour_one_is_taken(tmp_path):
 def test_only_topic_of_a_type_is_found_by_its_type(tmp_path):
     names = {"/wheels": ODOMETRY, "/front/depth": IMAGE, "/front/camera_info": INFO}
     topics = choose_topics(bag_with(names, tmp_path))
-    assert topics == ("/wheels", "/front/depth", "/front/camera_info", None)
+    assert topics == ("/wheels", "/front/depth", "/front/camera_info", None, None)
     assert choose_topics(bag_with({"/wheels": ODOMETRY}, tmp_path)).image is None
 
 
@@ -75,7 +77,7 @@ def test_a_topic_of_another_type_is_refused_with_the_ones_that_fit(tmp_path):
     with pytest.raises(BagError, match=wrong):
         choose_topics(bag, odometry="/tf_static")
     with pytest.raises(
-        BagError, match=r"^/odom is nav.*; an image is sensor.*, here: /front/image$"
+        BagError, match=r"^/odom is nav.*; an image is sensor.*Image or .*, here: /front/image$"
     ):
         choose_topics(bag, image="/odom")
     odd = bag_with(names | {"/front/camera_info": IMAGE}, tmp_path)
@@ -102,7 +104,7 @@ def drive_with_camera(path, base="base_link"):
 
 def test_events_come_in_order_with_the_place_of_the_camera(tmp_path):
     mount = drive_with_camera(tmp_path / "bag")
-    events = [event for _, event in open_drive(tmp_path / "bag", "base_link").events()]
+    events = [event for _, event in open_drive(tmp_path / "bag", Settings()).events()]
     kinds = [type(event).__name__[0] for event in events]
     assert "".join(kinds) == "OODODODO"
     image = next(event for event in events if isinstance(event, DepthImageEvent))
@@ -113,13 +115,13 @@ def test_events_come_in_order_with_the_place_of_the_camera(tmp_path):
 
 def test_images_can_be_left_out(tmp_path):
     drive_with_camera(tmp_path / "bag")
-    drive = open_drive(tmp_path / "bag", "base_link")
+    drive = open_drive(tmp_path / "bag", Settings())
     assert all(isinstance(event, OdometryEvent) for _, event in drive.events(with_images=False))
 
 
 def test_camera_that_is_not_connected_to_the_base_gives_notes(tmp_path):
     drive_with_camera(tmp_path / "bag", base="chassis")
-    events = [event for _, event in open_drive(tmp_path / "bag", "base_link").events()]
+    events = [event for _, event in open_drive(tmp_path / "bag", Settings()).events()]
     notes = [event for event in events if isinstance(event, Note)]
     assert [note.code for note in notes] == [Code.NO_EXTRINSICS] * 3
 
@@ -145,12 +147,12 @@ def test_truth_of_a_bag_lies_on_the_map(tmp_path, helsinki, anchored):
     anchor = helsinki.anchor
     mark = MapAnchor(anchor.latitude_deg + 0.001, anchor.longitude_deg) if anchored else None
     write_drive(tmp_path / "bag", track(), track(), anchor=mark)
-    truth = open_drive(tmp_path / "bag", "base_link").truth(helsinki)
+    truth = open_drive(tmp_path / "bag", Settings()).truth(helsinki)
     assert truth is not None
     assert truth.poses[0, 1] == pytest.approx(111.4 if anchored else 0.0, abs=0.2)
 
 
 def test_bag_without_truth_has_none(tmp_path, helsinki):
     write_drive(tmp_path / "bag", track(), None)
-    assert open_drive(tmp_path / "bag", "base_link").truth(helsinki) is None
+    assert open_drive(tmp_path / "bag", Settings()).truth(helsinki) is None
     assert "/ground_truth" not in open_bag(tmp_path / "bag").topics

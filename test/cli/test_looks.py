@@ -12,11 +12,12 @@ from mdps_ros.evaluation.run import collect_trace
 from mdps_ros.runtime.events import DepthImageEvent, PinholeCamera
 from mdps_ros.runtime.outputs import Mode, PoseEstimate, State
 from mdps_ros.runtime.watching.projection import to_pixels
+from mdps_ros.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def drive(short_drive):
-    return open_drive(short_drive, "base_link")
+    return open_drive(short_drive, Settings())
 
 
 @pytest.fixture(scope="module")

@@ -400,10 +400,3 @@ def test_odometry_may_come_from_transforms(
         assert {found[name].verdict for name in ("tf stamps", "tf QoS", "synchrony", "motion")} == {
             "pass"
         }
-
-
-def test_transforms_of_a_bag_are_said_to_be_unseen() -> None:
-    settings = with_values(Settings(), {"node.odometry_source": "tf"})
-    (line,) = [f for f in examine(but(live=False), settings) if f.check == "odometry"]
-    assert line.severity is Severity.WARN
-    assert "not looked at" in line.text

@@ -99,9 +99,6 @@ def _presence(seen: Observation, role: str, *, needed: bool) -> Finding:
 def _transforms(seen: Observation, settings: Settings) -> Finding:
     """Odometry out of TF: transforms that carry the vehicle in the odometry frame."""
     way = f"{settings.frames.odom} -> {settings.frames.base}"
-    if not seen.live:
-        text = "a bag's transforms are not looked at as odometry, nor replayed"
-        return warned("odometry", text, "name a topic with --odometry-topic, or look while it runs")
     topic = seen.topics.get("tf")
     if topic is None or not (topic.stamps_ns or topic.unusable):
         text = f"no transform on /tf leads from {way}"

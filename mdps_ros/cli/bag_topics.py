@@ -1,0 +1,150 @@
+"""Which topics of a bag are a drive: odometry, image, its intrinsics, fixes, and the truth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mdps_ros.data import bag_writer
+from mdps_ros.data.bag import Bag
+from mdps_ros.data.errors import BagError
+
+ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
+TWIST_TYPE = "geometry_msgs/msg/TwistWithCovarianceStamped"
+TRANSFORM_TYPE = "tf2_msgs/msg/TFMessage"
+IMAGE_TYPE = "sensor_msgs/msg/Image"
+COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
+CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
+FIX_TYPE = "sensor_msgs/msg/NavSatFix"
+
+SOURCES = {
+    "pose": ODOMETRY_TYPE,
+    "odometry_twist": ODOMETRY_TYPE,
+    "twist": TWIST_TYPE,
+    "tf": TRANSFORM_TYPE,
+}
+"""Value of `node.odometry_source` -> type of the messages."""
+IMAGE_TOPICS = (bag_writer.COLOUR_TOPIC, bag_writer.DEPTH_TOPIC)
+TF_TOPIC = "/tf"
+
+
+class DriveTopics(NamedTuple):
+    """Names in the bag; None where it has no such topic, or it is not wanted."""
+
+    odometry: str
+    image: str | None
+    camera_info: str | None
+    truth: str | None
+    fix: str | None = None
+
+
+def choose_topics(
+    bag: Bag,
+    odometry: str | None = None,
+    image: str | None = None,
+    *,
+    source: str = "pose",
+    fix: str | None = None,
+) -> DriveTopics:
+    """Find odometry, image, its intrinsics and the truth among a bag's topics.
+
+    What is not named is the topic with a usual name (colour before depth), or else the only one
+    of its type; a compressed image is taken where the bag has it alone. The intrinsics are
+    `camera_info` beside the image. Fixes are left out unless they are named.
+
+    Args:
+        bag: the recording.
+        odometry: name of the odometry, None to find it.
+        image: name of the image, depth or colour, None to find it.
+        source: what is odometry, as `node.odometry_source`.
+        fix: name of GNSS fixes that are to take part, None for none.
+
+    Raises:
+        BagError: a topic is missing or of another type, or there is no unique one to find.
+    """
+    truth = bag_writer.TRUTH_TOPIC if bag_writer.TRUTH_TOPIC in bag.topics else None
+    kind = SOURCES[source]
+    first = TF_TOPIC if source == "tf" else bag_writer.ODOMETRY_TOPIC
+    usual = (first,) if bag.topics.get(first) == kind else ()
+    found = odometry or _only(bag, kind, usual, {truth, bag_writer.STATIC_TF_TOPIC}, "odometry")
+    if found is None:
+        raise BagError(f"{bag.path} has no {kind}, only {_listed(bag)}{_elsewhere(bag, source)}")
+    image = image or _image(bag)
+    info = None if image is None else f"{raw_name(image).rpartition('/')[0]}/camera_info"
+    wanted = (
+        (found, (kind,), "odometry"),
+        (image, (IMAGE_TYPE, COMPRESSED_TYPE), "an image"),
+        (info, (CAMERA_INFO_TYPE,), "the camera_info beside an image"),
+        (fix, (FIX_TYPE,), "a fix"),
+    )
+    for name, kinds, what in wanted:
+        if name is None:
+            continue
+        if name not in bag.topics:
+            raise BagError(f"{bag.path} has no topic {name}, only {_listed(bag)}")
+        if bag.topics[name] not in kinds:
+            here = ", ".join(sorted(n for n, its in bag.topics.items() if its in kinds))
+            text = f"{name} is {bag.topics[name]}; {what} is {' or '.join(kinds)}"
+            raise BagError(f"{text}, here: {here or 'none'}")
+    return DriveTopics(found, image, info, truth, fix)
+
+
+def raw_name(image: str) -> str:
+    """Name of the raw image that a compressed one stands for; that of a raw one is its own."""
+    return image.removesuffix("/compressed")
+
+
+def _image(bag: Bag) -> str | None:
+    """The image: one with a usual name, or the only one, raw before compressed.
+
+    Raises:
+        BagError: there are several.
+    """
+    for name in IMAGE_TOPICS:
+        for form in (name, f"{name}/compressed"):
+            if form in bag.topics:
+                return form
+    compressed = {
+        raw_name(name)
+        for name, kind in bag.topics.items()
+        if kind == COMPRESSED_TYPE and name.endswith("/compressed")
+    }
+    others = {name for name, kind in bag.topics.items() if kind == IMAGE_TYPE}
+    if not others and len(compressed) == 1:
+        return f"{compressed.pop()}/compressed"
+    if not others and len(compressed) > 1:
+        return _only(bag, COMPRESSED_TYPE, (), set(), "image")
+    return _only(bag, IMAGE_TYPE, (), set(), "image")
+
+
+def _only(
+    bag: Bag, kind: str, usual: tuple[str, ...], others: set[str | None], what: str
+) -> str | None:
+    """The first usual topic there is, or the only one of a type; None when there is none.
+
+    Raises:
+        BagError: there are several.
+    """
+    for name in usual:
+        if name in bag.topics:
+            return name
+    names = [name for name, its in bag.topics.items() if its == kind and name not in others]
+    if len(names) > 1:
+        raise BagError(
+            f"{bag.path} has {len(names)} topics of type {kind}; choose one with "
+            f"--{what}-topic: {', '.join(sorted(names))}"
+        )
+    return names[0] if names else None
+
+
+def _elsewhere(bag: Bag, source: str) -> str:
+    """How another kind of odometry that the bag has can be used."""
+    for other, kind in SOURCES.items():
+        names = [n for n, its in bag.topics.items() if its == kind]
+        names = [n for n in names if n not in (bag_writer.TRUTH_TOPIC, bag_writer.STATIC_TF_TOPIC)]
+        if other != source and kind != SOURCES[source] and names:
+            return f"; {names[0]} is read with --set node.odometry_source={other}"
+    return ""
+
+
+def _listed(bag: Bag) -> str:
+    return ", ".join(sorted(bag.topics)) or "nothing"
