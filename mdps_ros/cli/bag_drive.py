@@ -62,9 +62,7 @@ class BagDrive:
         """
         inputs = Inputs(self.T_base, self._settings.node.rectified)
         odometry = self.odometry()
-        wanted = [self.topics.odometry]
-        if self.topics.fix is not None:
-            wanted.append(self.topics.fix)
+        wanted = [name for name in (self.topics.odometry, self.topics.fix) if name is not None]
         if with_images and self.topics.image is not None and self.topics.camera_info is not None:
             # As with latched intrinsics: the first ones hold from the beginning.
             for _, _, first in self._bag.messages([self.topics.camera_info]):
@@ -151,7 +149,7 @@ class BagDrive:
 
     def T_base(self, frame: str) -> NDArray[np.float64] | None:
         """(4, 4) base <- frame through /tf_static; None when they are not connected."""
-        return _placed(self._parents, frame, self._base)
+        return _placed(self._parents, frame.lstrip("/"), self._base)
 
 
 def open_drive(

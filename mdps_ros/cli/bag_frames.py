@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mdps_ros.cli.bag_drive import BagDrive
-from mdps_ros.cli.bag_topics import choose_topics
+from mdps_ros.cli.bag_topics import DriveTopics, choose_image
 from mdps_ros.data.bag import open_bag
+from mdps_ros.data.bag_writer import TRUTH_TOPIC
 from mdps_ros.data.camera_sequence import CameraFrame, CameraSequence, Place, poses_at
 from mdps_ros.data.errors import BagError, DataError
 from mdps_ros.data.trajectory import read_tum
@@ -53,10 +54,12 @@ def bag_sequence(
         DataError: the file of poses cannot be used.
     """
     bag = open_bag(path)
-    topics = choose_topics(bag, pose_topic, image)
-    if pose_topic is not None:
-        topics = topics._replace(truth=pose_topic)
-    if topics.image is None:
+    image, info = choose_image(bag, image)
+    truth = pose_topic or (TRUTH_TOPIC if TRUTH_TOPIC in bag.topics else None)
+    if truth is not None and truth not in bag.topics:
+        raise BagError(f"{path} has no topic {truth}, only {', '.join(sorted(bag.topics))}")
+    topics = DriveTopics(None, image, info, truth)
+    if image is None:
         raise BagError(f"{path} has no images, only {', '.join(sorted(bag.topics))}")
     told = {"frames.base": base_frame, "node.rectified": rectified}
     drive = BagDrive(bag, topics, with_values(Settings(), told))

@@ -30,7 +30,7 @@ TF_TOPIC = "/tf"
 class DriveTopics(NamedTuple):
     """Names in the bag; None where it has no such topic, or it is not wanted."""
 
-    odometry: str
+    odometry: str | None
     image: str | None
     camera_info: str | None
     truth: str | None
@@ -68,24 +68,36 @@ def choose_topics(
     found = odometry or _only(bag, kind, usual, {truth, bag_writer.STATIC_TF_TOPIC}, "odometry")
     if found is None:
         raise BagError(f"{bag.path} has no {kind}, only {_listed(bag)}{_elsewhere(bag, source)}")
-    image = image or _image(bag)
-    info = None if image is None else f"{raw_name(image).rpartition('/')[0]}/camera_info"
-    wanted = (
-        (found, (kind,), "odometry"),
-        (image, (IMAGE_TYPE, COMPRESSED_TYPE), "an image"),
-        (info, (CAMERA_INFO_TYPE,), "the camera_info beside an image"),
-        (fix, (FIX_TYPE,), "a fix"),
-    )
-    for name, kinds, what in wanted:
-        if name is None:
-            continue
-        if name not in bag.topics:
-            raise BagError(f"{bag.path} has no topic {name}, only {_listed(bag)}")
-        if bag.topics[name] not in kinds:
-            here = ", ".join(sorted(n for n, its in bag.topics.items() if its in kinds))
-            text = f"{name} is {bag.topics[name]}; {what} is {' or '.join(kinds)}"
-            raise BagError(f"{text}, here: {here or 'none'}")
+    _check(bag, found, (kind,), "odometry")
+    image, info = choose_image(bag, image)
+    if fix is not None:
+        _check(bag, fix, (FIX_TYPE,), "a fix")
     return DriveTopics(found, image, info, truth, fix)
+
+
+def choose_image(bag: Bag, image: str | None = None) -> tuple[str | None, str | None]:
+    """An image and its intrinsics, as `choose_topics`.
+
+    Raises:
+        BagError: one is missing or of another type, or there is no unique one to find.
+    """
+    image = image or _image(bag)
+    if image is None:
+        return None, None
+    info = f"{raw_name(image).rpartition('/')[0]}/camera_info"
+    _check(bag, image, (IMAGE_TYPE, COMPRESSED_TYPE), "an image")
+    _check(bag, info, (CAMERA_INFO_TYPE,), "the camera_info beside an image")
+    return image, info
+
+
+def _check(bag: Bag, name: str, kinds: tuple[str, ...], what: str) -> None:
+    """Raises BagError where a topic is not there or of another type."""
+    if name not in bag.topics:
+        raise BagError(f"{bag.path} has no topic {name}, only {_listed(bag)}")
+    if bag.topics[name] not in kinds:
+        here = ", ".join(sorted(n for n, its in bag.topics.items() if its in kinds))
+        text = f"{name} is {bag.topics[name]}; {what} is {' or '.join(kinds)}"
+        raise BagError(f"{text}, here: {here or 'none'}")
 
 
 def raw_name(image: str) -> str:

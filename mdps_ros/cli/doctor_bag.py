@@ -94,7 +94,7 @@ def _choose(
 ) -> tuple[DriveTopics, tuple[str, ...]]:
     """Odometry and image, each found or not, with what was wrong in words."""
     problems = []
-    found = DriveTopics("", None, None, None)
+    found = DriveTopics(None, None, None, None)
     without = {name: kind for name, kind in bag.topics.items() if kind not in IMAGES}
     try:
         found = choose_topics(dataclasses.replace(bag, topics=without), odometry, source=source)
@@ -108,7 +108,7 @@ def _choose(
     except BagError as error:
         problems.append(str(error))
     if found.odometry == ABSENT:
-        found = found._replace(odometry="")
+        found = found._replace(odometry=None)
     return found, tuple(problems)
 
 

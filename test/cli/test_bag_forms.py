@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mdps_ros.cli.bag_drive import open_drive
+from mdps_ros.cli.bag_frames import bag_sequence
 from mdps_ros.cli.bag_topics import choose_topics
 from mdps_ros.cli.doctor_bag import observe_bag
 from mdps_ros.data import ros_messages
@@ -18,7 +19,7 @@ from mdps_ros.data.bag import Bag, BagMessage, open_bag
 from mdps_ros.data.bag_writer import Entry, write_drive, write_entries
 from mdps_ros.data.errors import BagError
 from mdps_ros.data.recording import Camera, ColourFrame, MapAnchor, PoseTrack
-from mdps_ros.maps import GeoAnchor
+from mdps_ros.maps import GeoAnchor, Map
 from mdps_ros.notes import Note
 from mdps_ros.runtime.checkup.checkup import examine
 from mdps_ros.runtime.events import ColourImageEvent, OdometryEvent, PlaceEvent
@@ -170,6 +171,26 @@ def test_fixes_take_part_when_they_are_named(plain: Path) -> None:
     assert not [e for _, e in unnamed if isinstance(e, PlaceEvent)]
     with pytest.raises(BagError, match=r"^/odom is .*; a fix is sensor_msgs/msg/NavSatFix"):
         open_drive(plain, Settings(), fix="/odom")
+
+
+def test_frames_for_training_need_no_odometry(plain: Path, tmp_path: Path, helsinki: Map) -> None:
+    def surveyed(message: BagMessage) -> Iterable[tuple[str, str, Any]]:
+        """Compressed images, the truth as PoseStamped, and no odometry."""
+        if message.topic == "/ground_truth":
+            msg, kind = message.message, "geometry_msgs/msg/PoseStamped"
+            yield "/rtk", kind, ros_messages.new(kind, header=msg.header, pose=msg.pose.pose)
+        elif message.topic != "/odom":
+            yield from compressed(message)
+
+    bag = rewritten(plain, tmp_path / "bag", surveyed)
+    frames = list(bag_sequence(bag, helsinki, pose_topic="/rtk").frames())
+    wanted = list(bag_sequence(plain, helsinki).frames())
+    assert len(frames) == len(wanted) == STEPS - 1
+    for left, right in zip(wanted, frames, strict=True):
+        np.testing.assert_array_equal(left.rgb, right.rgb)
+        np.testing.assert_allclose(left.pose, right.pose)
+    with pytest.raises(BagError, match="no topic /gps"):
+        bag_sequence(bag, helsinki, pose_topic="/gps")
 
 
 @pytest.mark.parametrize(
