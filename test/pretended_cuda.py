@@ -36,6 +36,7 @@ _WAITS = {
     aten.unique_dim,
     aten.unique_consecutive,
     aten.bincount,
+    aten._linalg_check_errors,
 }
 _COPIES = {aten.to, aten._to_copy, aten.copy_}
 _INDEXING = {aten.index, aten.index_put, aten.index_put_}
@@ -116,7 +117,10 @@ class Device(TorchDispatchMode):
         there = [x for x in tensors if isinstance(x, OnDevice)]
         here = [x for x in tensors if not isinstance(x, OnDevice) and x.dim() > 0]
         operation = func.overloadpacket
-        if there and here and operation not in _COPIES | _INDEXING:
+        if operation in _INDEXING and isinstance(args[0], OnDevice):  # numbers of the host will do
+            numbers = [id(x) for x in args[1]]
+            here = [x for x in here if id(x) not in numbers]
+        if there and here and operation not in _COPIES:
             shapes = [tuple(x.shape) for x in here]
             raise MixedDevicesError(f"{func}: tensors {shapes} are on the CPU, others on CUDA")
         wanted = [x for x in leaves if isinstance(x, torch.device)]

@@ -27,7 +27,7 @@ TRUTH_TYPES = (ODOMETRY_TYPE, "geometry_msgs/msg/PoseStamped")
 
 
 class BagDrive:
-    """The messages of a bag as session events, as the node would make them of the same messages.
+    """The messages of a bag as session events; a camera's place is read from /tf_static.
 
     Attributes:
         topics: which topics are read.

@@ -25,6 +25,8 @@ SOURCES = {
 """Value of `node.odometry_source` -> type of the messages."""
 IMAGE_TOPICS = (bag_writer.COLOUR_TOPIC, bag_writer.DEPTH_TOPIC)
 TF_TOPIC = "/tf"
+NO_ODOMETRY = (bag_writer.TRUTH_TOPIC, bag_writer.STATIC_TF_TOPIC)
+"""Of a type that odometry has, too."""
 
 
 class DriveTopics(NamedTuple):
@@ -63,9 +65,9 @@ def choose_topics(
     """
     truth = bag_writer.TRUTH_TOPIC if bag_writer.TRUTH_TOPIC in bag.topics else None
     kind = SOURCES[source]
-    first = TF_TOPIC if source == "tf" else bag_writer.ODOMETRY_TOPIC
-    usual = (first,) if bag.topics.get(first) == kind else ()
-    found = odometry or _only(bag, kind, usual, {truth, bag_writer.STATIC_TF_TOPIC}, "odometry")
+    usual = TF_TOPIC if source == "tf" else bag_writer.ODOMETRY_TOPIC
+    names = sorted(n for n, its in bag.topics.items() if its == kind and n not in NO_ODOMETRY)
+    found = odometry or (usual if usual in names else _one(bag, names, kind, "odometry"))
     if found is None:
         raise BagError(f"{bag.path} has no {kind}, only {_listed(bag)}{_elsewhere(bag, source)}")
     _check(bag, found, (kind,), "odometry")
@@ -106,7 +108,7 @@ def raw_name(image: str) -> str:
 
 
 def _image(bag: Bag) -> str | None:
-    """The image: one with a usual name, or the only one, raw before compressed.
+    """The image: one with a usual name, or the only one; raw where the bag has both forms.
 
     Raises:
         BagError: there are several.
@@ -115,35 +117,25 @@ def _image(bag: Bag) -> str | None:
         for form in (name, f"{name}/compressed"):
             if form in bag.topics:
                 return form
-    compressed = {
-        raw_name(name)
+    forms = {
+        raw_name(name): name
         for name, kind in bag.topics.items()
-        if kind == COMPRESSED_TYPE and name.endswith("/compressed")
+        if kind == COMPRESSED_TYPE and not name.endswith("/compressedDepth")
     }
-    others = {name for name, kind in bag.topics.items() if kind == IMAGE_TYPE}
-    if not others and len(compressed) == 1:
-        return f"{compressed.pop()}/compressed"
-    if not others and len(compressed) > 1:
-        return _only(bag, COMPRESSED_TYPE, (), set(), "image")
-    return _only(bag, IMAGE_TYPE, (), set(), "image")
+    forms |= {name: name for name, kind in bag.topics.items() if kind == IMAGE_TYPE}
+    return _one(bag, sorted(forms.values()), f"{IMAGE_TYPE} or {COMPRESSED_TYPE}", "image")
 
 
-def _only(
-    bag: Bag, kind: str, usual: tuple[str, ...], others: set[str | None], what: str
-) -> str | None:
-    """The first usual topic there is, or the only one of a type; None when there is none.
+def _one(bag: Bag, names: list[str], kind: str, what: str) -> str | None:
+    """The only name; None when there is none.
 
     Raises:
         BagError: there are several.
     """
-    for name in usual:
-        if name in bag.topics:
-            return name
-    names = [name for name, its in bag.topics.items() if its == kind and name not in others]
     if len(names) > 1:
         raise BagError(
             f"{bag.path} has {len(names)} topics of type {kind}; choose one with "
-            f"--{what}-topic: {', '.join(sorted(names))}"
+            f"--{what}-topic: {', '.join(names)}"
         )
     return names[0] if names else None
 
@@ -151,9 +143,8 @@ def _only(
 def _elsewhere(bag: Bag, source: str) -> str:
     """How another kind of odometry that the bag has can be used."""
     for other, kind in SOURCES.items():
-        names = [n for n, its in bag.topics.items() if its == kind]
-        names = [n for n in names if n not in (bag_writer.TRUTH_TOPIC, bag_writer.STATIC_TF_TOPIC)]
-        if other != source and kind != SOURCES[source] and names:
+        names = [n for n, its in bag.topics.items() if its == kind and n not in NO_ODOMETRY]
+        if kind != SOURCES[source] and names:
             return f"; {names[0]} is read with --set node.odometry_source={other}"
     return ""
 

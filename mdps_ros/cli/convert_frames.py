@@ -71,7 +71,8 @@ def bag_frames(
         poses=poses,
         pose_topic=pose_topic,
     )
-    typer.echo(convert_sequences([sequence], city, map_source, out, spacing))
+    told = convert_sequences([sequence], city, map_source, out, spacing, rectified=not distorted)
+    typer.echo(told)
 
 
 def kitti_frames(
@@ -140,7 +141,13 @@ def mgl_frames(
 
 
 def convert_sequences(
-    sequences: Sequence[CameraSequence], city: Map, source: str, out: Path, spacing: float
+    sequences: Sequence[CameraSequence],
+    city: Map,
+    source: str,
+    out: Path,
+    spacing: float,
+    *,
+    rectified: bool = True,
 ) -> str:
     """Write sequences as one set of frames.
 
@@ -150,6 +157,7 @@ def convert_sequences(
         source: what `load_map` took to load it.
         out: folder to make.
         spacing: m between the frames that are kept.
+        rectified: whether the images came without distortion.
 
     Returns:
         What to tell the user.
@@ -169,6 +177,7 @@ def convert_sequences(
         "map_id": city.id,
         "sequences": [sequence.name for sequence in sequences],
         "spacing": spacing,
+        "rectified": rectified,
     }
     columns = (TextColumn("{task.description}"), TextColumn("{task.completed} frames"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -38,7 +38,7 @@ def observe_bag(
 
     Args:
         path: rosbag2 folder, or .mcap or .db3 file.
-        settings: for the frame of the vehicle.
+        settings: frame of the vehicle, and what is odometry.
         odometry: topic, None to find it.
         image: topic, None to find it.
         seconds: of the bag to read; None reads all.

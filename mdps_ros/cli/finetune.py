@@ -77,7 +77,7 @@ def finetune(
         if bag is None or map_source is None:
             raise DataError("nothing to learn from; give --bag and --map, or --frames")
         frames = out / FRAMES
-        if not _made(frames, bag, map_source, spacing):
+        if not _made(frames, bag, map_source, spacing, rectified=not distorted):
             bag_frames(
                 bag,
                 map_source,
@@ -108,7 +108,7 @@ def finetune(
     learn(recipe, out / "run", device, resume=True, checkpoint_seconds=30.0)
 
 
-def _made(frames: Path, bag: Path, map_source: str, spacing: float) -> bool:
+def _made(frames: Path, bag: Path, map_source: str, spacing: float, *, rectified: bool) -> bool:
     """Whether an earlier call has made the frames of a bag.
 
     Raises:
@@ -122,7 +122,12 @@ def _made(frames: Path, bag: Path, map_source: str, spacing: float) -> bool:
     if not manifest.exists():
         return False
     facts = json.loads(manifest.read_text(encoding="utf-8"))
-    wanted = (load_map(map_source).id, [bag.name], spacing)
-    if (facts.get("map_id"), facts.get("sequences"), facts.get("spacing")) != wanted:
+    wanted = {
+        "map_id": load_map(map_source).id,
+        "sequences": [bag.name],
+        "spacing": spacing,
+        "rectified": rectified,
+    }
+    if {name: facts.get(name) for name in wanted} != wanted:
         raise DataError(f"{frames} holds other frames; choose another --out")
     return True

@@ -97,6 +97,7 @@ class FrameSet:
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             self.map: str = manifest["map"]
+            self.map_id: str = manifest["map_id"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"cannot read {folder / MANIFEST} ({error}); make frames by mdps frames"

@@ -51,6 +51,9 @@ REST_S = 2.0
 AGAIN_S = 3.0
 """Time that a publisher gets to be found whose topic the node already listens to."""
 DEPTH = 2000
+TF = "/tf"
+FIXED = ("tf", "tf_static")
+"""Roles whose topics have one name everywhere."""
 
 
 class Observer(Node):
@@ -79,7 +82,8 @@ class Observer(Node):
     def sees_odometry(self) -> bool:
         """Whether somebody publishes odometry of some kind."""
         wanted = {*ROLES["odom"].types, *ROLES["twist"].types}
-        wanted |= {*ROLES["tf"].types} if self._odom else set()
+        if self._odom:
+            return bool(self.count_publishers(TF))
         return any(
             wanted & set(kinds) and self.count_publishers(name)
             for name, kinds in self.get_topic_names_and_types()
@@ -100,11 +104,17 @@ class Observer(Node):
             answers = self.get_publisher_names_and_types_by_node(name, space or "/")
             outputs |= {topic for topic, _ in answers}
         graph = Graph(offered, listened, outputs)
+        passed_over = ("odom", "twist") if self._by_transforms(node) else ()
         return {
             role: choose(graph, role, self._named.get(role), self.resolve_topic_name(role))
             for role in ROLES
-            if role not in ("tf", "tf_static")
+            if role not in (*FIXED, *passed_over)
         }
+
+    def _by_transforms(self, node: NodeSeen | None) -> bool:
+        """Whether odometry comes from TF."""
+        known = {} if node is None else node.parameters
+        return bool(known.get("node.odometry_source", "tf" if self._odom else "") == "tf")
 
     def find_topics(self, node: NodeSeen | None, base: str) -> None:
         """Choose a topic for every role, and listen to it.
@@ -116,11 +126,10 @@ class Observer(Node):
         until(lambda: all(c.unfed is None for c in self.choices(node).values()), AGAIN_S)
         self._hear_clock()
         choices = self.choices(node) | {"tf_static": Choice("/tf_static")}
-        known = {} if node is None else node.parameters
-        if known.get("node.odometry_source", "tf" if self._odom else "") == "tf":
-            choices["tf"] = Choice("/tf")
+        if self._by_transforms(node):
+            choices["tf"] = Choice(TF)
             self._moving = TransformOdometry(
-                known.get("frames.odom", self._odom),
+                self._odom if node is None else node.parameters.get("frames.odom", self._odom),
                 base,
                 partial(parents, self._buffer),
                 lambda frame: placement(self._buffer, frame, base),
@@ -162,8 +171,9 @@ class Observer(Node):
 
     def _take_of(self, role: str) -> Callable[[Any], None]:
         def frames(msg: Any) -> None:
-            for item in msg.transforms:
-                self._frames |= {item.header.frame_id, item.child_frame_id}
+            with self._lock:
+                for item in msg.transforms:
+                    self._frames |= {item.header.frame_id, item.child_frame_id}
 
         def moves(msg: Any) -> None:
             now = self.get_clock().now().nanoseconds
@@ -240,7 +250,7 @@ def parse(args: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="to listen")
     parser.add_argument("--base", default="base_link", help="frame of the vehicle, without a node")
     parser.add_argument("--odom-frame", default="", help="of odometry that comes from TF")
-    for role in ROLES:
+    for role in ROLES.keys() - {*FIXED}:
         parser.add_argument(f"--{role}", help=f"topic of the {role}")
     return parser.parse_args(args)
 
@@ -249,7 +259,7 @@ def main(args: list[str] | None = None) -> int:
     """Observe once; returns the exit code."""
     argv = sys.argv if args is None else ["observe", *args]
     options = parse(remove_ros_args(argv)[1:])
-    named = {role: getattr(options, role) for role in ROLES if getattr(options, role)}
+    named = {role: name for role in ROLES if (name := getattr(options, role, None))}
     rclpy.init(args=argv)
     observer = Observer(named, options.odom_frame)
     executor = SingleThreadedExecutor()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mdps_ros.training.config import read_fields
+from mdps_ros.training.errors import TrainingError
 from mdps_ros.training.stages import Stage
 
 
@@ -15,8 +16,8 @@ class CameraOptions:
     Attributes:
         frames: folders of `mdps frames`, for training.
         held_out: min x, min y, max x, max y (m, map frame) of boxes, one after another; frames of
-            the first folder, and of others of the same map, inside of them are not trained on but
-            tell how good the weights are.
+            the first folder inside of them are not trained on but tell how good the weights are;
+            those of other folders of the same map are left alone.
         crops: pieces of map per batch.
         per_crop: frames per piece.
         side: of a piece, m.
@@ -60,4 +61,6 @@ def stage_options(stage: Stage) -> CameraStage:
     Raises:
         TrainingError: one is unknown or has the wrong type.
     """
+    if "tuned" in stage.options:
+        raise TrainingError(f"stages.{stage.name}: tuned is no longer needed; take it out")
     return read_fields(CameraStage, stage.options, f"stages.{stage.name}.options")

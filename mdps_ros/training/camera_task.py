@@ -89,18 +89,20 @@ def split(
 def split_places(
     sources: Sequence[Source], boxes: tuple[float, ...]
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """As `split`, of each source; those of another map than the first one's are used whole.
+    """As `split`, of each source; only the first one's frames within the boxes are held out.
+
+    Frames of the same map within them are left alone, those of another map are all used.
 
     Raises:
         TrainingError: a box has not four numbers.
     """
-    place, none = sources[0].frames.map, np.zeros(0, np.int64)
-    return [
-        split(source.frames.pose, boxes)
-        if source.frames.map == place
-        else (np.arange(len(source.frames)), none)
-        for source in sources
-    ]
+    place, none = sources[0].frames.map_id, np.zeros(0, np.int64)
+    parts = [split(sources[0].frames.pose, boxes)]
+    for source in sources[1:]:
+        alike = source.frames.map_id == place
+        used = split(source.frames.pose, boxes)[0] if alike else np.arange(len(source.frames))
+        parts.append((used, none))
+    return parts
 
 
 class CameraTask:
@@ -126,7 +128,7 @@ class CameraTask:
         if not sum(map(len, used)) or not sum(map(len, held)):
             raise TrainingError(
                 "options.held_out leaves no frame to train on, or holds out none; give boxes that "
-                "hold about a twentieth of the first map's frames"
+                "hold about a twentieth of the first folder's frames"
             )
         self._train = Sampler(sources, used, options)
         self._held_out = Sampler(sources, held, options)

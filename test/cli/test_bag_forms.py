@@ -198,6 +198,7 @@ def test_frames_for_training_need_no_odometry(plain: Path, tmp_path: Path, helsi
     [
         ({"/a/image": IMAGE, "/a/image/compressed": COMPRESSED}, "/a/image"),
         ({"/a/image/compressed": COMPRESSED}, "/a/image/compressed"),
+        ({"/a/jpeg": COMPRESSED}, "/a/jpeg"),
         ({"/a/image/compressed": COMPRESSED, "/a/image/compressedDepth": COMPRESSED},
          "/a/image/compressed"),
         ({"/camera/color/image_rect/compressed": COMPRESSED, "/a/image": IMAGE},
@@ -212,9 +213,10 @@ def test_which_form_of_an_image_is_taken(names: dict[str, str], image: str, tmp_
     assert found.camera_info in info
 
 
-def test_two_compressed_images_have_to_be_told_apart(tmp_path: Path) -> None:
-    topics = {"/odom": ODOMETRY, "/a/i/compressed": COMPRESSED, "/b/i/compressed": COMPRESSED}
-    with pytest.raises(BagError, match="--image-topic: /a/i/compressed, /b/i/compressed"):
+@pytest.mark.parametrize("other", [{"/b/i/compressed": COMPRESSED}, {"/b/i": IMAGE}])
+def test_images_of_two_cameras_have_to_be_told_apart(other: dict[str, str], tmp_path: Path) -> None:
+    topics = {"/odom": ODOMETRY, "/a/i/compressed": COMPRESSED, **other}
+    with pytest.raises(BagError, match=f"--image-topic: /a/i/compressed, {next(iter(other))}$"):
         choose_topics(Bag(tmp_path, topics, dict.fromkeys(topics, 1), 0, 1))
 
 

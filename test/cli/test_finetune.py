@@ -97,7 +97,7 @@ def few(folder):
         StoredFrame(np.zeros((32, 80, 3), np.uint8), np.array([k, 0.0, 0.0]), camera)
         for k in range(5)
     ]
-    write_frames(folder, frames, {"map": "helsinki"})
+    write_frames(folder, frames, {"map": "helsinki", "map_id": "x"})
     return FrameSet(folder)
 
 

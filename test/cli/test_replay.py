@@ -103,3 +103,9 @@ def test_a_replay_that_gets_lost_leaves_records(short_drive, tmp_path, capsys):
     assert facts["kind"] == "lost"
     for file in facts["files"]:
         assert (records[0] / file).stat().st_size > 0
+
+
+def test_fixes_are_placed_on_the_map(short_drive, tmp_path, capsys):
+    words = ["replay", str(short_drive), *WORDS, "--fix-topic", "/map_anchor"]
+    assert main([*words, "--out", str(tmp_path / "report")]) == 0
+    assert "fixes are of no use" not in capsys.readouterr().err  # as without the map's anchor

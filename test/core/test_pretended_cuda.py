@@ -44,6 +44,19 @@ def test_a_tensor_left_on_the_host_is_found() -> None:
         run_there(forgetful)
 
 
+@pytest.mark.parametrize("host", ["read", "written"])
+def test_a_table_left_on_the_host_is_found(host: str) -> None:
+    def forgetful(at: dict[str, torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+        table, rows = torch.zeros(5, dtype=F64), torch.zeros(3, dtype=torch.long).to(CUDA)
+        if host == "read":
+            return table[rows]
+        table[rows.cpu()] = at["log_weights"][0, :3]
+        return at["poses"]
+
+    with pytest.raises(MixedDevicesError, match=r"aten\.index"):
+        run_there(forgetful)
+
+
 def test_a_result_on_the_host_is_found() -> None:
     def brought_back(at: dict[str, torch.Tensor], generator: torch.Generator) -> torch.Tensor:
         return at["poses"].cpu() + 1.0
@@ -61,6 +74,7 @@ def test_a_result_on_the_host_is_found() -> None:
         (lambda at, _: at["poses"][at["log_weights"] > -3.0], 1),
         (lambda at, _: (at["log_weights"] > -3.0).nonzero(), 1),
         (lambda at, _: at["poses"] + at["poses"].cpu().to(CUDA), 1),
+        (lambda at, _: torch.linalg.inv(at["factor"]), 1),
         (lambda at, _: at["poses"] if bool((at["log_weights"] > 0).any()) else at["mean"], 1),
     ],
 )

@@ -147,7 +147,7 @@ def folder(tmp_path: Path) -> Path:
         np.save(place / "pose.npy", rng.uniform(-3, 3, (count, 3)))
         camera = [160.0, 160.0, 159.5, 63.5, 1.5, 1.6, 0.02]
         np.save(place / "camera.npy", np.tile(np.float32(camera), (count, 1)))
-    (tmp_path / "manifest.json").write_text(json.dumps({"map": "helsinki"}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"map": "helsinki", "map_id": "x"}))
     return tmp_path
 
 

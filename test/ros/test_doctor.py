@@ -149,6 +149,7 @@ class Broadcaster:
         self._node = partner.node
         self._fixed = StaticTransformBroadcaster(self._node)
         self._moving = TransformBroadcaster(self._node)
+        self._wheels = self._node.create_publisher(Odometry, "odom", 10)  # nobody's odometry here
         below = TransformStamped(child_frame_id="base_link")
         below.header.frame_id = "footprint"
         below.transform.rotation.w = 1.0
@@ -162,9 +163,13 @@ class Broadcaster:
         self._pose.header.stamp = self._node.get_clock().now().to_msg()
         self._pose.transform.translation.x += 0.5
         self._moving.sendTransform(self._pose)
+        other = Odometry(header=self._pose.header)
+        other.pose.pose.position.y, other.pose.pose.orientation.w = 500.0, 1.0
+        self._wheels.publish(other)
 
     def stop(self) -> None:
         self._node.destroy_timer(self._timer)
+        self._node.destroy_publisher(self._wheels)
 
 
 @pytest.mark.parametrize("with_node", [True, False])
