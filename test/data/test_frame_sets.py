@@ -80,7 +80,7 @@ def test_training_reads_what_is_written(tmp_path):
         yield from some(PER_SHARD + 3)
         yield from some(2, (4, 8))
 
-    count = write_frames(tmp_path / "set", frames(), {"map": "helsinki"})
+    count = write_frames(tmp_path / "set", frames(), {"map": "helsinki", "map_id": "z"})
     read = FrameSet(tmp_path / "set")
     assert count == len(read) == PER_SHARD + 5
     assert read.map == "helsinki"
@@ -97,24 +97,27 @@ def test_a_set_is_whole_or_begun_anew(tmp_path):
         raise DataError("a damaged image")
 
     with pytest.raises(DataError, match="damaged"):
-        write_frames(tmp_path / "set", broken(), {"map": "x"})
+        write_frames(tmp_path / "set", broken(), {"map": "x", "map_id": "y"})
     with pytest.raises(DataError, match=r"manifest\.json"):
         FrameSet(tmp_path / "set")
-    write_frames(tmp_path / "set", some(2), {"map": "x"})
+    write_frames(tmp_path / "set", some(2), {"map": "x", "map_id": "y"})
     assert len(FrameSet(tmp_path / "set")) == 2
     with pytest.raises(DataError, match="already"):
-        write_frames(tmp_path / "set", some(2), {"map": "x"})
-    assert json.loads((tmp_path / "set" / "manifest.json").read_text()) == {"map": "x"}
+        write_frames(tmp_path / "set", some(2), {"map": "x", "map_id": "y"})
+    assert json.loads((tmp_path / "set" / "manifest.json").read_text()) == {
+        "map": "x",
+        "map_id": "y",
+    }
 
 
 def test_other_folders_and_empty_sets_are_refused(tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").write_text("keep me")
     with pytest.raises(DataError, match=r"dear\.txt"):
-        write_frames(tmp_path / "letters", some(2), {"map": "x"})
+        write_frames(tmp_path / "letters", some(2), {"map": "x", "map_id": "y"})
     assert (tmp_path / "letters" / "dear.txt").exists()
     with pytest.raises(DataError, match="no frame"):
-        write_frames(tmp_path / "none", some(0), {"map": "x"})
+        write_frames(tmp_path / "none", some(0), {"map": "x", "map_id": "y"})
 
 
 def test_frames_are_kept_by_distance_and_by_turn():
