@@ -19,6 +19,14 @@ _SHIFTS = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5))
 # Slots per grid. Larger tables collide less but take longer to search for each mode.
 _MAXIMUM_TABLE = 1 << 18
 
+# Mean shift from a cell's heaviest particle: among the particles within so many radii of it; so
+# often that many steps, as asking whether it has settled makes the host wait for the device; until
+# a step is shorter than that share of the radius.
+_REACH = 3.0
+_CLIMBS = 8
+_SHIFTS_UNSEEN = 4
+_SETTLED = 0.01
+
 
 def moments(
     poses: Float[Tensor, "B N 3"], log_weights: Float[Tensor, "B N"]
@@ -54,8 +62,9 @@ def modes(
 ) -> Modes:
     """The `count` heaviest concentrations of a particle cloud, greedily, in O(count N).
 
-    The heaviest cell (side 2 radii, on shifted grids) gives a first centre; the mean of the
-    particles within the radii of it gives the second; the particles within the radii of that one
+    The heaviest cell (side 2 radii, on shifted grids) gives a first centre, which moves to the
+    mean of the particles within the radii of it until it hardly moves any more: mean shift with a
+    flat kernel (Comaniciu and Meer, IEEE TPAMI 24(5), 2002). The particles within the radii of it
     are the mode and are taken away before the next. No gradient.
 
     Args:
@@ -98,8 +107,7 @@ def _row_modes(
         if heaviest is None:
             break
         seed = columns[:, heaviest]
-        index, offset = _members(columns, seed, radius_m, radius_yaw)
-        centre, _, _ = _describe(seed, offset, left[index])
+        centre = _climbed(columns, left, seed, radius_m, radius_yaw)
         index, offset = _members(columns, centre, radius_m, radius_yaw)
         taken = left[index]
         found.append(_describe(centre, offset, taken))
@@ -129,6 +137,35 @@ def _heaviest(
         # rounding may leave cells that still hold weight below those that hold none
         mass.zero_().index_add_(0, slots.reshape(-1), left.repeat(len(slots)))
     return None
+
+
+def _climbed(
+    columns: Float[Tensor, "3 N"],
+    weights: Float[Tensor, " N"],
+    seed: Float[Tensor, " 3"],
+    radius_m: float,
+    radius_yaw: float,
+) -> Float[Tensor, " 3"]:
+    """Where mean shift goes from a particle with weight.
+
+    A belief that is wide against the radius is nearly flat around its top, so that a cell or two
+    steps may end a radius beside it.
+    """
+    index, offset = _members(columns, seed, _REACH * radius_m, _REACH * radius_yaw)
+    near, centre = weights[index], torch.zeros_like(seed)
+    for _ in range(_CLIMBS):
+        for _ in range(_SHIFTS_UNSEEN):
+            before = centre
+            x, y, yaw = offset - centre.unsqueeze(-1)
+            inside = (x.square() + y.square() <= radius_m**2) & (yaw.abs() <= radius_yaw)
+            there = near * inside
+            mass = there.sum()
+            # position and yaw apart have members near their means; both at once may have none
+            centre = torch.where(mass > 0.0, offset @ there / mass, centre)
+        if bool((centre - before)[:2].norm() <= _SETTLED * radius_m):
+            break
+    moved = seed + centre
+    return torch.cat((moved[:2], angles.wrap(moved[2:])))
 
 
 def _padded(found: list[tuple[Tensor, Tensor, Tensor]], count: int, like: Tensor) -> Modes:

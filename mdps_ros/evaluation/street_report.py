@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from mdps_ros.evaluation import calibration_report
 from mdps_ros.evaluation.dense_search import CELL_M, HEADINGS
+from mdps_ros.evaluation.heading_limit import Observer, heading_recall
 from mdps_ros.evaluation.results import (
     Row,
     Statistic,
@@ -18,7 +20,9 @@ from mdps_ros.evaluation.results import (
     numbers,
     statistic,
 )
-from mdps_ros.evaluation.street_drives import CURVE_M
+from mdps_ros.evaluation.street_drives import CURVE_M, LENGTH_M
+from mdps_ros.maps.imperfect import ImperfectStyle
+from mdps_ros.sim.odometry import OdometryErrors
 
 RADII_M = (1.0, 5.0)
 """Recall curves are drawn for these radii."""
@@ -112,9 +116,27 @@ def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:
     draw_curves(picture, rows)
     text = _INTRODUCTION.format(drives=drives, command=command, cell=CELL_M, heading=360 / HEADINGS)
     text += markdown_table(totals(rows), TOTAL_COLUMNS)
+    text += _best_heading(rows)
     text += f"\n![Recall over distance]({picture.name})\n"
     text += calibration_report.section(json_file, calibration_report.groups_of(rows))
     json_file.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+def _best_heading(rows: Sequence[Row]) -> str:
+    """What the best of all filters could know of its heading on the warped map, as a sentence."""
+    warped = [total for total in totals(rows) if "imperfect map" in str(total["name"])]
+    starts = [start for start in numbers(warped, "converged_after_m") if start < LENGTH_M]
+    if not starts:
+        return ""
+    travels = tuple(np.arange(min(starts), LENGTH_M, 20.0).tolist())
+    warp, car = ImperfectStyle(), OdometryErrors()
+    share = heading_recall(math.radians(1.0), travels, warp, car, Observer())
+    return f"""
+On the imperfect map the warp turns streets by some degrees, which only travel averages out. An
+ideal observer on a straight street, with this odometer and with sight as good as on the map as it
+is, has a `heading_recall_at_1deg` of {share:.3f} from {min(starts):.0f} to {LENGTH_M:.0f} m
+(`evaluation/heading_limit.py`, exact); smoothers know what came later, too.
+"""
 
 
 def draw_curves(path: Path, rows: Sequence[Row]) -> None:

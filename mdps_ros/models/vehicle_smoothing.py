@@ -32,6 +32,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mdps_ros.core import mixture
+from mdps_ros.core.aligned_kernel import AlignedKernel
 from mdps_ros.core.kernels import ProductKernel
 from mdps_ros.core.pair_shares import (
     PairTerms,
@@ -80,7 +81,7 @@ class SmoothedVehicle(NamedTuple):
 def reweigh(
     filtered: Belief,
     backward: Belief,
-    kernel: ProductKernel,
+    message: AlignedKernel,
     map_error: MapErrorSettings,
     weak_share: float,
     generator: torch.Generator | None,
@@ -90,7 +91,7 @@ def reweigh(
     Args:
         filtered: `VehicleState` and weights given the time's own measurement.
         backward: `BackwardState` and weights, without that measurement.
-        kernel: of the backward poses.
+        message: kernel of the backward poses.
         map_error: the forward filter's.
         weak_share: gamma of the weaker quality.
         generator: for calibrations, on the particles' device; without one none are drawn.
@@ -105,9 +106,11 @@ def reweigh(
     mapped = on_map(ahead).double()
     pairs = meet(ahead, mapped[..., 2], behind, map_error)
     terms = overlaps(pairs, ahead.quality, behind.quality, weak_share)
-    future = MixtureBelief(behind.pose, backward.log_weights - behind.log_start, kernel)
+    log_future_weights = backward.log_weights - behind.log_start
+    future = MixtureBelief(message.turned(behind.pose), log_future_weights, message.kernel)
+    near = kernel_terms(message.turned(mapped), future)
     log_future, chosen = list[Tensor](), list[Tensor]()
-    for part in shares(terms.joined(kernel_terms(mapped, future))):
+    for part in shares(terms.joined(near)):
         log_future.append(part.values.sum(-1).double().log() + part.log_top)
         if generator is not None:
             chosen.append(_choose(part.values, generator))

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mdps_ros.core.aligned_kernel import aligned_kernel
 from mdps_ros.core.mdps import FilterRecord
 from mdps_ros.core.pair_shares import PairTerms
 from mdps_ros.core.types import Belief
@@ -55,7 +56,8 @@ def smooth(past: Belief, future: Belief, t: int) -> SmoothedVehicle:
 
 def by_filter(past: Belief, future: Belief, t: int) -> SmoothedVehicle:
     generator = torch.Generator().manual_seed(13 + t)
-    return reweigh(past, future, KERNEL.widened(2.0), OFFSET, 0.0, generator)
+    message = aligned_kernel(future, KERNEL.widened(2.0))
+    return reweigh(past, future, message, OFFSET, 0.0, generator)
 
 
 def predicted(record: FilterRecord) -> Belief:

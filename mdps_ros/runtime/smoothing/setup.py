@@ -34,6 +34,8 @@ class PassSetup:
         per_cell: backward particles for every occupied cell, where these are more.
         most: times `particles`, the most that is spent on a wide belief.
         least_met: effective particles of the filter below which both filters propose places.
+        least_combined: effective ones of these places, below which many more are proposed: a pose
+            that stands for itself alone would be told as certain.
         divided: see `vehicle_smoothing.combine`.
     """
 
@@ -43,9 +45,10 @@ class PassSetup:
     least_size: float
     grid: PoseGrid
     particles: int
-    per_cell: float = 3.0
-    most: int = 2
+    per_cell: float = 10.0
+    most: int = 5
     least_met: float = 50.0
+    least_combined: float = 20.0
     divided: bool = True
 
     @property

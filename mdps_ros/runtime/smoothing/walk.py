@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mdps_ros.core import filtering, mixture
+from mdps_ros.core.aligned_kernel import aligned_kernel
 from mdps_ros.core.pair_shares import kernel_exponents, log_tops
 from mdps_ros.core.resampling import EssTriggered, MixtureResampler
 from mdps_ros.core.tempering import weigh_in_parts
@@ -24,8 +25,10 @@ from mdps_ros.runtime.smoothing.frames import FilterFrame, thinned
 from mdps_ros.runtime.smoothing.setup import PassSetup, Station, broadened
 
 WALKING_SPREAD = 2.0  # times the filter's spread of scale and bias, where a walk begins
-MESSAGE_WIDTH = 2.0  # of the filter's kernel, for what the future says, which is seldom sharp
+MESSAGE_WIDTH = 2.0  # of the filter's kernel, at least, for what the future says
+GUIDANCE = 6.0  # nats by which a guide prefers one place to another
 REACH = 5.0  # kernel widths beyond which two particles do not meet
+MORE_POINTS = 4  # times as many places where past and future meet, if hardly any counts
 FORWARD_SHARE = 3  # forward particles for one backward particle
 
 
@@ -107,13 +110,17 @@ def _guide(belief: Belief, earlier: Station) -> Belief:
     The backward particles stand for gamma times what the future says. With gamma a broadened
     forward prediction of each time, they are drawn anew where they will be needed, and what is
     divided out again hardly varies among them. With that of the start alone, a stray particle in
-    its tail would now and then outweigh all others.
+    its tail would now and then outweigh all others; so that none does, gamma falls by `GUIDANCE` at
+    most. Where the forward filter foresees next to nothing it is flat.
     """
+    log_start = belief.state.log_start
     if earlier.comes_wide:
-        return belief
-    log_gamma = mixture.log_prob(earlier.foreseen, belief.state.pose)
-    moved = belief.log_weights + log_gamma - belief.state.log_start
-    log_weights, _ = normalise(moved)
+        log_gamma = torch.zeros_like(log_start)
+    else:
+        log_gamma = mixture.log_prob(earlier.foreseen, belief.state.pose)
+        lowest = log_gamma.amax(-1, keepdim=True) - GUIDANCE
+        log_gamma = torch.logaddexp(log_gamma, lowest)
+    log_weights, _ = normalise(belief.log_weights + log_gamma - log_start)
     return Belief(belief.state._replace(log_start=log_gamma), log_weights)
 
 
@@ -153,19 +160,21 @@ def _meet(
         if float(effective_size(found.log_weights)[0]) >= setup.least_met:
             return found
         near = _within_reach(frame.predicted, belief, setup)
-        count = setup.particles // 2
-        look = frame.score
-        return combine(
-            near,
-            belief,
-            setup.kernel,
-            setup.map_error,
-            look,
-            share,
-            count,
-            generator,
-            divided=setup.divided,
-        )
+        for count in (setup.particles // 2, MORE_POINTS * setup.particles // 2):
+            found = combine(
+                near,
+                belief,
+                setup.kernel,
+                setup.map_error,
+                frame.score,
+                share,
+                count,
+                generator,
+                divided=setup.divided,
+            )
+            if float(effective_size(found.log_weights)[0]) >= setup.least_combined:
+                break
+        return found
     except DegenerateWeightsError:
         return None
 
@@ -177,7 +186,8 @@ def _reweighed(filtered: Belief, belief: Belief, setup: PassSetup) -> SmoothedVe
         weights.DegenerateWeightsError: the heaviest one would be out of reach, so that past and
             future do not meet.
     """
-    message, share = setup.kernel.widened(MESSAGE_WIDTH), setup.model.motion.weak_share
+    narrowest, share = setup.kernel.widened(MESSAGE_WIDTH), setup.model.motion.weak_share
+    message = aligned_kernel(belief, narrowest)
     if filtered.particle_count > 2 * _most(belief, setup):  # so few more cost less than thinning
         near = _within_reach(filtered, belief, setup)
         return reweigh(near, belief, message, setup.map_error, share, None)
@@ -190,7 +200,8 @@ def _reweighed(filtered: Belief, belief: Belief, setup: PassSetup) -> SmoothedVe
 
 def _most(backward: Belief, setup: PassSetup) -> int:
     """Forward particles that are worth their time."""
-    return FORWARD_SHARE * max(setup.particles, backward.particle_count)
+    wide = min(backward.particle_count, 2 * setup.particles)
+    return FORWARD_SHARE * max(setup.particles, wide)
 
 
 def _within_reach(forward: Belief, backward: Belief, setup: PassSetup) -> Belief:
