@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mdps_ros.cli.bag_topics import ODOMETRY_TYPE, DriveTopics, choose_topics
+from mdps_ros.cli.bag_topics import ODOMETRY_TYPE, TF_TOPIC, DriveTopics, choose_topics
 from mdps_ros.data import bag_writer
 from mdps_ros.data.bag import Bag, open_bag
 from mdps_ros.data.errors import BagError
@@ -25,9 +26,14 @@ from mdps_ros.settings import Settings
 
 TRUTH_TYPES = (ODOMETRY_TYPE, "geometry_msgs/msg/PoseStamped")
 
+STILL_MESSAGES = 500  # of /tf, in which a joint is the same if it does not move
+STILL = 1e-4  # m, and of a rotation matrix
+
 
 class BagDrive:
-    """The messages of a bag as session events; a camera's place is read from /tf_static.
+    """The messages of a bag as session events.
+
+    A camera's place is read from /tf_static, and from joints that stand still on /tf.
 
     Attributes:
         topics: which topics are read.
@@ -49,7 +55,7 @@ class BagDrive:
         self._bag = bag
         self._settings = settings
         self._base = settings.frames.base
-        self._parents = _static_tree(bag)
+        self._parents = _still_tree(bag)
 
     def events(
         self, with_images: bool = True, anchor: GeoAnchor | None = None
@@ -143,13 +149,13 @@ class BagDrive:
 
     @property
     def frames(self) -> tuple[str, ...]:
-        """All frames of /tf_static."""
+        """All frames that stand still on another one, and those."""
         parents = {parent for parent, _ in self._parents.values()}
         return tuple(sorted(parents | self._parents.keys()))
 
     def T_base(self, frame: str) -> NDArray[np.float64] | None:
-        """(4, 4) base <- frame through /tf_static; None when they are not connected."""
-        return _placed(self._parents, frame.lstrip("/"), self._base)
+        """(4, 4) base <- frame through what stands still; None when that does not tie them."""
+        return _placed(self._parents, messages.frame_name(frame), self._base)
 
 
 def open_drive(
@@ -199,9 +205,17 @@ Tree = dict[str, tuple[str, NDArray[np.float64]]]
 """Child frame -> (parent frame, (4, 4) parent <- child)."""
 
 
-def _static_tree(bag: Bag) -> Tree:
-    """All of /tf_static."""
+def _still_tree(bag: Bag) -> Tree:
+    """All of /tf_static, and what the first messages of /tf tell alike: joints that do not move."""
     tree: Tree = {}
+    moving = set[str]()
+    if TF_TOPIC in bag.topics:
+        for _, _, message in islice(bag.messages([TF_TOPIC]), STILL_MESSAGES):
+            for child, edge in _edges(message).items():
+                parent, matrix = tree.setdefault(child, edge)
+                if parent != edge[0] or not np.allclose(matrix, edge[1], atol=STILL):
+                    moving.add(child)
+    tree = {child: edge for child, edge in tree.items() if child not in moving}
     if bag_writer.STATIC_TF_TOPIC in bag.topics:
         for _, _, message in bag.messages([bag_writer.STATIC_TF_TOPIC]):
             tree.update(_edges(message))
@@ -214,8 +228,8 @@ def _edges(message: Any) -> Tree:
     for item in message.transforms:
         matrix = messages.transform_matrix(item.transform)
         if matrix is not None:
-            child, parent = item.child_frame_id.lstrip("/"), item.header.frame_id.lstrip("/")
-            found[child] = (parent, matrix)
+            child, parent = item.child_frame_id, item.header.frame_id
+            found[messages.frame_name(child)] = (messages.frame_name(parent), matrix)
     return found
 
 

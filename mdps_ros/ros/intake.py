@@ -142,7 +142,7 @@ class Intake:
             self._offer(note)
 
     def _on_odometry(self, msg: Any) -> None:
-        self.odom_frame = msg.header.frame_id or self.odom_frame
+        self.odom_frame = messages.frame_name(msg.header.frame_id) or self.odom_frame
         self._take_odometry(messages.odometry_event(msg), msg.twist)
 
     def _take_odometry(self, event: OdometryEvent | Note, twist: Any) -> None:

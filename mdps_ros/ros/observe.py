@@ -35,6 +35,7 @@ from mdps_ros.ros.transforms import parents, placement
 from mdps_ros.runtime.checkup.choosing import OWN, Choice, Graph, choose
 from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer, Unfed
 from mdps_ros.runtime.checkup.observing import Collector
+from mdps_ros.runtime.inputs import messages
 from mdps_ros.runtime.inputs.transform_odometry import TransformOdometry
 
 CLASSES = {
@@ -173,7 +174,8 @@ class Observer(Node):
         def frames(msg: Any) -> None:
             with self._lock:
                 for item in msg.transforms:
-                    self._frames |= {item.header.frame_id, item.child_frame_id}
+                    named = (item.header.frame_id, item.child_frame_id)
+                    self._frames |= {messages.frame_name(frame) for frame in named}
 
         def moves(msg: Any) -> None:
             now = self.get_clock().now().nanoseconds

@@ -15,6 +15,7 @@ def placement(
     buffer: tf2_ros.Buffer, target: str, source: str, when: Time | None = None
 ) -> NDArray[np.float64] | None:
     """(4, 4) target <- source at a time, by default the latest; None where TF does not tie them."""
+    target, source = messages.frame_name(target), messages.frame_name(source)
     try:
         found = buffer.lookup_transform(target, source, when or Time())
     except tf2_ros.TransformException:

@@ -20,7 +20,7 @@ from mdps_ros.data.bag_writer import Entry, write_drive, write_entries
 from mdps_ros.data.errors import BagError
 from mdps_ros.data.recording import Camera, ColourFrame, MapAnchor, PoseTrack
 from mdps_ros.maps import GeoAnchor, Map
-from mdps_ros.notes import Note
+from mdps_ros.notes import Code, Note
 from mdps_ros.runtime.checkup.checkup import examine
 from mdps_ros.runtime.events import ColourImageEvent, OdometryEvent, PlaceEvent
 from mdps_ros.settings import Settings, with_values
@@ -104,6 +104,27 @@ def as_transforms(message: BagMessage) -> Iterable[tuple[str, str, Any]]:
         yield "/tf", TRANSFORMS, way
     else:
         yield same(message)
+
+
+def mounted_on_tf(sway_m: float) -> Rewrite:
+    """The mounting comes with every odometry message, `sway_m` further to the left each time."""
+    camera: list[str] = []
+    place = np.eye(4)
+    place[:3, 3] = 1.5, 0.1, 1.2
+
+    def rewrite(message: BagMessage) -> Iterable[tuple[str, str, Any]]:
+        if message.topic == "/tf_static":
+            camera.append(message.message.transforms[0].child_frame_id)
+            return
+        if message.topic == "/odom":
+            place[1, 3] += sway_m
+            stamp, still = message.stamp_ns, np.eye(4)
+            arm = ros_messages.transform(stamp, "/base_link", "/arm", place)
+            yield "/tf", TRANSFORMS, arm
+            yield "/tf", TRANSFORMS, ros_messages.transform(stamp, "/arm", camera[0], still)
+        yield same(message)
+
+    return rewrite
 
 
 def events(path: Path, kind: type, **values: Any) -> list[Any]:
@@ -231,3 +252,13 @@ def test_doctor_looks_at_odometry_of_every_kind(
     assert found[name].verdict == "pass", found[name]
     assert found["odometry rate"].text == "10.0 Hz"
     assert found["image topic"].verdict == "pass"
+
+
+def test_a_camera_that_stands_still_on_tf_has_a_place(plain: Path, tmp_path: Path) -> None:
+    """Without /tf_static, and in frames with slashes; a camera that sways has none."""
+    found = events(rewritten(plain, tmp_path / "still", mounted_on_tf(0.0)), ColourImageEvent)
+    assert len(found) == STEPS - 1
+    np.testing.assert_allclose(found[0].T_base_camera[:3, 3], [1.5, 0.1, 1.2], atol=1e-9)
+    swaying = open_drive(rewritten(plain, tmp_path / "sways", mounted_on_tf(0.01)), Settings())
+    notes = [event for _, event in swaying.events() if isinstance(event, Note)]
+    assert [note.code for note in notes] == [Code.NO_EXTRINSICS] * (STEPS - 1)

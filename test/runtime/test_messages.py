@@ -301,6 +301,18 @@ def test_initial_pose_that_means_nothing_is_a_note(msg: Any) -> None:
     assert code(messages.initial_pose_event(msg, "map")) is Code.BAD_MESSAGE
 
 
+def test_frames_may_begin_with_a_slash_as_in_ros_1() -> None:
+    told = initial_pose(np.zeros(36), frame="/map")
+    assert isinstance(messages.initial_pose_event(told, "map"), InitialPoseEvent)
+    asked: list[str] = []
+    inputs = image_inputs.Inputs(lambda frame: asked.append(frame) or np.eye(4))
+    inputs.camera_info(camera_info())
+    msg = image("32FC1", np.ones((2, 3), "<f4"))
+    msg.header.frame_id = "/front/camera"
+    assert isinstance(inputs.image(msg), DepthImageEvent)
+    assert asked == ["front/camera"]
+
+
 def quarter_turn(frame: str, stamp: int) -> np.ndarray | None:
     """The frame `odom` lies at (10, 20, 3), turned by 90 degrees to the left."""
     T = np.array([[0.0, -1, 0, 10], [1, 0, 0, 20], [0, 0, 1, 3], [0, 0, 0, 1]])

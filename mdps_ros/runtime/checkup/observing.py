@@ -42,7 +42,7 @@ class Collector:
         """Take one message of a role of `observation.ROLES` that has a header."""
         self._stamps.setdefault(role, []).append(messages.stamp_ns(msg.header))
         self._arrivals.setdefault(role, []).append(arrival_ns)
-        self._frames[role] = str(msg.header.frame_id)
+        self._frames[role] = messages.frame_name(msg.header.frame_id)
         usable = True
         if role == "odom":
             usable = self._odometry(msg)

@@ -15,7 +15,7 @@ from mdps_ros.runtime.events import (
     ImageEvent,
     PinholeCamera,
 )
-from mdps_ros.runtime.inputs.messages import bad, stamp_ns
+from mdps_ros.runtime.inputs.messages import bad, frame_name, stamp_ns
 from mdps_ros.runtime.inputs.pixels import (
     COLOUR_ENCODINGS,
     DEPTH_ENCODINGS,
@@ -137,7 +137,7 @@ class Inputs:
                 f"image is {width} x {height} pixels, camera_info says "
                 f"{camera.width} x {camera.height}; publish the one that belongs to the image"
             )
-        T_base_camera = self._extrinsics(frame)
+        T_base_camera = self._extrinsics(frame_name(frame))
         if T_base_camera is None:
             text = f"no transform from camera frame {frame!r} to the base; publish it on /tf_static"
             return Note(Code.NO_EXTRINSICS, Severity.WARN, text)

@@ -41,6 +41,11 @@ def stamp_ns(header: Any) -> int:
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
+def frame_name(frame_id: str) -> str:
+    """A frame without the leading slash that ROS 1 gave it, and that tf2 refuses to look up."""
+    return frame_id.lstrip("/")
+
+
 def _unit_quaternion(rotation: Any) -> NDArray[np.float64] | None:
     """(4,) x y z w of unit length, or None when it has no direction."""
     q = np.array([rotation.x, rotation.y, rotation.z, rotation.w], dtype=np.float64)
@@ -151,8 +156,8 @@ def _pose_on_map(
     spectrum = np.linalg.eigvalsh(covariance)
     if spectrum[0] < -1e-6 * max(1.0, float(spectrum[-1])):
         return bad(f"{name} covariance has a negative eigenvalue; send a covariance matrix")
-    frame = msg.header.frame_id
-    if frame == map_frame:
+    frame = frame_name(msg.header.frame_id)
+    if frame == frame_name(map_frame):
         return pose, covariance
     T_map_frame = placement(frame, stamp_ns(msg.header)) if placement and frame else None
     if T_map_frame is None:

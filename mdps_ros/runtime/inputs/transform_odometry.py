@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mdps_ros.notes import Note
 from mdps_ros.runtime.events import OdometryEvent
 from mdps_ros.runtime.frames import between
-from mdps_ros.runtime.inputs.messages import bad, stamp_ns, transform_matrix
+from mdps_ros.runtime.inputs.messages import bad, frame_name, stamp_ns, transform_matrix
 
 DEEPEST = 100  # frames between the base and the odometry frame, before it is taken for a loop
 
@@ -54,9 +54,9 @@ class TransformOdometry:
             Events, or BAD_MESSAGE notes, each with (3,) m/s forward, m/s left and rad/s.
         """
         for item in transforms:
-            if item.header.frame_id.lstrip("/") != self._odom:
+            if frame_name(item.header.frame_id) != self._odom:
                 continue
-            child = item.child_frame_id.lstrip("/")
+            child = frame_name(item.child_frame_id)
             if child != self._base and child != self._found():
                 continue
             T_odom_child = transform_matrix(item.transform)
