@@ -22,6 +22,7 @@ from mdps_ros.core.weights import effective_size
 
 RADIUS_M, RADIUS_YAW = 5.0, 0.8  # of the place whose spread counts
 SILVERMAN = (4.0 / 5.0) ** (1.0 / 7.0)  # (4 / (d + 2))^(1 / (d + 4)) of three dimensions
+NARROW = 0.1  # variance of a belief that is one place as a whole, in these radii squared
 ALIGNED = 0.9  # share of the belief that has to head as that place does, for an axis along it
 
 
@@ -53,8 +54,8 @@ def aligned_kernel(belief: Belief, narrowest: ProductKernel) -> AlignedKernel:
         narrowest: kernel of poses that no axis goes below.
     """
     poses, log_weights = belief.state.pose, belief.log_weights
-    top = estimates.modes(poses, log_weights, 1, RADIUS_M, RADIUS_YAW)
-    heading, covariance = top.mean[:, 0, 2], top.covariance[:, 0]
+    mean, covariance, mass = _heaviest(poses, log_weights)
+    heading = mean[:, 2]
     axes = torch.stack((heading, heading + 0.5 * torch.pi), -1)
     axes = torch.stack((axes.cos(), axes.sin()), -1)
     lines = torch.einsum("bki,bij,bkj->bk", axes, covariance[:, :2, :2], axes)
@@ -62,8 +63,21 @@ def aligned_kernel(belief: Belief, narrowest: ProductKernel) -> AlignedKernel:
     share = (log_weights.exp() * alike).sum(-1, keepdim=True)
     lines = torch.where(share >= ALIGNED, lines, lines.amin(-1, keepdim=True))
     spread = torch.cat((lines, covariance[:, 2:, 2]), -1).clamp_min(0.0).sqrt()
-    members = (effective_size(log_weights) * top.mass[:, 0]).clamp_min(1.0).unsqueeze(-1)
+    members = (effective_size(log_weights) * mass).clamp_min(1.0).unsqueeze(-1)
     widths = SILVERMAN * members ** (-1.0 / 7.0) * spread
     widths = torch.maximum(widths, narrowest.spread().to(widths))
     bandwidth = torch.cat((widths[:, :2], widths[:, 2:].square()), -1)  # an angle's is its square
     return AlignedKernel(pose_kernel(bandwidth), heading)
+
+
+def _heaviest(
+    poses: Float[Tensor, "B N 3"], log_weights: Float[Tensor, "B N"]
+) -> tuple[Float[Tensor, "B 3"], Float[Tensor, "B 3 3"], Float[Tensor, " B"]]:
+    """Mean, covariance and mass of the heaviest place; of the whole belief where it is narrow."""
+    mean, covariance = estimates.moments(poses, log_weights)
+    spread = covariance.diagonal(dim1=-2, dim2=-1)
+    wide = (spread[:, :2].sum(-1) > NARROW * RADIUS_M**2) | (spread[:, 2] > NARROW * RADIUS_YAW**2)
+    if not bool(wide.any()):  # in a tenth of the time
+        return mean, covariance, torch.ones_like(mean[:, 0])
+    top = estimates.modes(poses, log_weights, 1, RADIUS_M, RADIUS_YAW)
+    return top.mean[:, 0], top.covariance[:, 0], top.mass[:, 0]
