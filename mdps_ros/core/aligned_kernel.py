@@ -22,7 +22,7 @@ from mdps_ros.core.weights import effective_size
 
 RADIUS_M, RADIUS_YAW = 5.0, 0.8  # of the place whose spread counts
 SILVERMAN = (4.0 / 5.0) ** (1.0 / 7.0)  # (4 / (d + 2))^(1 / (d + 4)) of three dimensions
-NARROW = 0.1  # variance of a belief that is one place as a whole, in these radii squared
+NARROW = 0.25  # variance of a belief that is one place as a whole, in these radii squared
 ALIGNED = 0.9  # share of the belief that has to head as that place does, for an axis along it
 
 
