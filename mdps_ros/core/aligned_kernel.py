@@ -77,7 +77,7 @@ def _heaviest(
     mean, covariance = estimates.moments(poses, log_weights)
     spread = covariance.diagonal(dim1=-2, dim2=-1)
     wide = (spread[:, :2].sum(-1) > NARROW * RADIUS_M**2) | (spread[:, 2] > NARROW * RADIUS_YAW**2)
-    if not bool(wide.any()):  # in a tenth of the time
+    if not bool(wide.any()):  # in a fifth of the time
         return mean, covariance, torch.ones_like(mean[:, 0])
     top = estimates.modes(poses, log_weights, 1, RADIUS_M, RADIUS_YAW)
     return top.mean[:, 0], top.covariance[:, 0], top.mass[:, 0]
