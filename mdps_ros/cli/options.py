@@ -30,6 +30,15 @@ JobsOption = Annotated[int, typer.Option(help="Runs at a time; 0 takes one for e
 PicturesOption = Annotated[
     Path | None, typer.Option(help="Folder for a picture of each run (with --lag).")
 ]
+OdometryTopicOption = Annotated[
+    str | None, typer.Option(help="Where the bag has several topics of odometry.")
+]
+ImageTopicOption = Annotated[
+    str | None, typer.Option(help="Where the bag has several Image topics, raw or compressed.")
+]
+FixTopicOption = Annotated[
+    str | None, typer.Option(help="GNSS fixes (NavSatFix) that are to take part; else none do.")
+]
 LagOption = Annotated[
     list[float] | None,
     typer.Option(help="Compare with smoothers of this lag, s, and offline; again for more."),

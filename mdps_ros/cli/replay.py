@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mdps_ros.cli.options import HeadingOption, JsonOption, SetOption, SettingsOption, read_settings
+from mdps_ros.cli.options import (
+    FixTopicOption,
+    HeadingOption,
+    ImageTopicOption,
+    JsonOption,
+    OdometryTopicOption,
+    SetOption,
+    SettingsOption,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,15 +52,9 @@ def replay(
     heading_sd: Annotated[
         float, typer.Option(help="Standard deviation of a given heading, degrees.")
     ] = 30.0,
-    odometry_topic: Annotated[
-        str | None, typer.Option(help="Where the bag has several topics of odometry.")
-    ] = None,
-    image_topic: Annotated[
-        str | None, typer.Option(help="Where the bag has several Image topics, raw or compressed.")
-    ] = None,
-    fix_topic: Annotated[
-        str | None, typer.Option(help="GNSS fixes (NavSatFix) that are to take part; else none do.")
-    ] = None,
+    odometry_topic: OdometryTopicOption = None,
+    image_topic: ImageTopicOption = None,
+    fix_topic: FixTopicOption = None,
     json_file: JsonOption = None,
 ) -> None:
     """Localize a recorded drive and write a report.

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mdps_ros.cli.options import HeadingOption, SetOption, SettingsOption, read_settings
+from mdps_ros.cli.options import (
+    FixTopicOption,
+    HeadingOption,
+    ImageTopicOption,
+    OdometryTopicOption,
+    SetOption,
+    SettingsOption,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from mdps_ros.cli.bag_drive import BagDrive
@@ -41,6 +49,9 @@ def report(
     file: SettingsOption = None,
     assignments: SetOption = None,
     heading: HeadingOption = None,
+    odometry_topic: OdometryTopicOption = None,
+    image_topic: ImageTopicOption = None,
+    fix_topic: FixTopicOption = None,
 ) -> None:
     """Write a run as a page with a slider, or as a recording for a viewer.
 
@@ -52,6 +63,7 @@ def report(
     Examples:
         mdps report drive --map helsinki --html report.html
         mdps report out/demo --map helsinki --mcap view.mcap
+        mdps report bag --map city.osm.pbf --set node.odometry_source=twist --image-topic /front
         mdps report answers.jsonl --map city.osm.pbf --drive bag --html report.html
     """
     from mdps_ros.cli.looks import VIEW_PERIOD_S, looks_of, page_looks
@@ -64,7 +76,8 @@ def report(
     settings = read_settings(file, assignments or [], seed=seed, heading=heading)
     place, notes = load_map(map), NoteCounter()
     name = source.resolve().stem
-    trace, seen = _trace(source, drive, place, settings, notes)
+    topics = (odometry_topic, image_topic, fix_topic)
+    trace, seen = _trace(source, drive, topics, place, settings, notes)
     notes.print()
     if html is None and mcap is None:
         html, mcap = source.parent / f"{name}.html", source.parent / f"{name}.view.mcap"
@@ -85,7 +98,12 @@ def report(
 
 
 def _trace(
-    source: Path, drive: Path | None, place: Map, settings: Settings, notes: NoteCounter
+    source: Path,
+    drive: Path | None,
+    topics: tuple[str | None, str | None, str | None],
+    place: Map,
+    settings: Settings,
+    notes: NoteCounter,
 ) -> tuple[Trace, BagDrive | None]:
     """The run and its bag: replayed where the source is a bag, read where it is a record.
 
@@ -100,10 +118,10 @@ def _trace(
 
     answers = source / ANSWERS if source.is_dir() else source
     if answers.suffix != ".jsonl" or not answers.is_file():
-        replayed = open_drive(source, settings)
+        replayed = open_drive(source, settings, *topics)
         return run(replayed, place, settings, notes), replayed
     particles = answers.with_name(PARTICLES)
-    played = None if drive is None else open_drive(drive, settings)
+    played = None if drive is None else open_drive(drive, settings, *topics)
     truth = None if played is None else played.truth(place)
     outputs = recorded_outputs(answers, particles if particles.exists() else None)
     return collect_trace(outputs, truth), played

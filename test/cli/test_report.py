@@ -8,6 +8,7 @@ import pytest
 
 from mdps_ros.cli.main import main
 from mdps_ros.data.bag import open_bag
+from test.cli.test_bag_drive import drive_with_camera
 
 
 @pytest.fixture
@@ -58,3 +59,11 @@ def test_without_names_both_are_written_beside_the_source(record, tmp_path):
 def test_what_is_neither_bag_nor_record_is_bad_input(tmp_path, capsys):
     assert main(["report", str(tmp_path / "absent"), "--map", "helsinki"]) == 2
     assert "no bag at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("role", ["odometry", "image", "fix"])
+def test_topics_of_a_bag_may_be_named(role, tmp_path, capsys):
+    drive_with_camera(tmp_path / "bag")
+    words = ["report", str(tmp_path / "bag"), "--map", "helsinki", f"--{role}-topic", "/absent"]
+    assert main(words) == 2
+    assert "no topic /absent" in capsys.readouterr().err
