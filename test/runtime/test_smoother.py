@@ -16,6 +16,7 @@ from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
 from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.smoothing import smoother as runtime_smoother
+from mdps_ros.runtime.smoothing import walk as walk_module
 from mdps_ros.runtime.smoothing.frames import FilterFrame, WeighedScores, thinned
 from mdps_ros.runtime.smoothing.setup import Station, pass_setup
 from mdps_ros.runtime.smoothing.smoother import Smoother
@@ -318,6 +319,31 @@ def test_where_the_past_knew_nothing_the_future_speaks_alone(round_corner) -> No
         mean, deviation = along_street(found.pose, found.log_weights)
         assert deviation < 4.0
         assert abs(mean - truth[index, 0]) < 3.0 * deviation
+
+
+def test_a_place_that_stands_for_itself_alone_is_not_told_as_certain(
+    round_corner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A measurement of 1 cm leaves one particle; its kernel is 0.4 m wide along each axis."""
+    frames, truth = round_corner
+    begun = [
+        frame._replace(predicted=spread_out(frame.predicted), filtered=spread_out(frame.filtered))
+        if index < 12
+        else frame
+        for index, frame in enumerate(frames)
+    ]
+
+    def sharp(poses: torch.Tensor) -> torch.Tensor:
+        return -0.5 * ((poses[..., 0] - float(truth[10, 0])) / 0.01).square()
+
+    begun[10] = begun[10]._replace(score=WeighedScores(((1.0, sharp),)))
+    found = walk(begun, map_error__sd=0.0)[10]
+    assert found.smoothed
+    _, deviation = along_street(found.pose, found.log_weights)
+    assert 0.3 < deviation < 0.5
+    monkeypatch.setattr(walk_module, "_told", lambda found, *_: (found.pose, found.log_weights))
+    found = walk(begun, map_error__sd=0.0)[10]
+    assert along_street(found.pose, found.log_weights)[1] < 0.05
 
 
 def test_no_claim_is_made_of_a_filter_that_knows_nothing(round_corner) -> None:

@@ -13,9 +13,9 @@ from torch import Tensor
 from mdps_ros.core import filtering, mixture
 from mdps_ros.core.aligned_kernel import aligned_kernel
 from mdps_ros.core.pair_shares import kernel_exponents, log_tops
-from mdps_ros.core.resampling import EssTriggered, MixtureResampler
+from mdps_ros.core.resampling import EssTriggered, MixtureResampler, stratified
 from mdps_ros.core.tempering import weigh_in_parts
-from mdps_ros.core.types import Belief, StepInputs
+from mdps_ros.core.types import Belief, MixtureBelief, StepInputs
 from mdps_ros.core.weights import DegenerateWeightsError, effective_size, normalise, uniform
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import calibration_moments
@@ -73,7 +73,7 @@ def walk_back(
             belief = None if here.ends_wide else _begin(stations[: index + 1], setup, generator)
             yield _frame(here.frame, filtered.state.pose, filtered.log_weights, smoothed=False)
         else:
-            yield _frame(here.frame, found.pose, found.log_weights, smoothed=True)
+            yield _frame(here.frame, *_told(found, setup, generator), smoothed=True)
         if index and belief is not None:
             try:
                 belief = _step_back(belief, here.frame, setup, generator)
@@ -86,6 +86,20 @@ def _frame(
     frame: FilterFrame, pose: Tensor, log_weights: Tensor, *, smoothed: bool
 ) -> SmoothedFrame:
     return SmoothedFrame(frame.stamp_ns, pose[0], log_weights[0], smoothed)
+
+
+def _told(
+    found: SmoothedVehicle, setup: PassSetup, generator: torch.Generator
+) -> tuple[Float[Tensor, "1 N 3"], Float[Tensor, "1 N"]]:
+    """Poses and weights of a smoothed belief; draws of its mixture where hardly any pose counts.
+
+    A pose that stands for itself alone would be told as certain.
+    """
+    if float(effective_size(found.log_weights)[0]) >= setup.least_combined:
+        return found.pose, found.log_weights
+    wide = MixtureBelief(found.pose, found.log_weights, setup.kernel.widened(MESSAGE_WIDTH))
+    drawn, _ = mixture.sample(wide, setup.particles, stratified, generator)
+    return drawn, uniform(1, setup.particles, found.log_weights)
 
 
 def _begin(stations: Sequence[Station], setup: PassSetup, generator: torch.Generator) -> Belief:
