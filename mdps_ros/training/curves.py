@@ -42,7 +42,7 @@ def draw_curves(run_dir: Path) -> Path:
     losses.set_title("Loss", loc="left", fontsize=11, weight="bold", color=INK)
     norms.set_title("Norm of the gradient before clipping", loc="left", fontsize=11, color=INK)
     norms.set_xlabel("step", fontsize=9.5)
-    losses.legend(loc="upper right", frameon=False, fontsize=9)
+    losses.legend(loc="upper center", frameon=False, fontsize=9)
     for panel in (losses, norms):
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(True, color="#e8ebee", lw=0.8)
