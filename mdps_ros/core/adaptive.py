@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mdps_ros.core.cells import PoseGrid, mass_per_slot, table_size
+from mdps_ros.core.weights import masses
 
 
 def occupied_cells(
@@ -24,7 +25,7 @@ def occupied_cells(
     than `tail` of the mass. Cells are hashed, so a few percent may share a slot.
     """
     table = table_size(poses.shape[1])
-    mass = mass_per_slot(grid.slots(poses, table), log_weights.exp(), table)
+    mass = mass_per_slot(grid.slots(poses, table), masses(log_weights), table)
     non_empty = (mass > 0.0).sum(-1)
     return (mass > tail / non_empty.unsqueeze(-1)).sum(-1)
 

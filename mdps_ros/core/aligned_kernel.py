@@ -18,7 +18,7 @@ from mdps_ros.core import angles, estimates
 from mdps_ros.core.kernels import ProductKernel, pose_kernel
 from mdps_ros.core.se2 import rotate
 from mdps_ros.core.types import Belief
-from mdps_ros.core.weights import effective_size
+from mdps_ros.core.weights import effective_size, masses
 
 RADIUS_M, RADIUS_YAW = 5.0, 0.8  # of the place whose spread counts
 SILVERMAN = (4.0 / 5.0) ** (1.0 / 7.0)  # (4 / (d + 2))^(1 / (d + 4)) of three dimensions
@@ -60,7 +60,7 @@ def aligned_kernel(belief: Belief, narrowest: ProductKernel) -> AlignedKernel:
     axes = torch.stack((axes.cos(), axes.sin()), -1)
     lines = torch.einsum("bki,bij,bkj->bk", axes, covariance[:, :2, :2], axes)
     alike = angles.wrap(poses[..., 2] - heading.unsqueeze(-1)).abs() <= RADIUS_YAW
-    share = (log_weights.exp() * alike).sum(-1, keepdim=True)
+    share = (masses(log_weights) * alike).sum(-1, keepdim=True)
     lines = torch.where(share >= ALIGNED, lines, lines.amin(-1, keepdim=True))
     spread = torch.cat((lines, covariance[:, 2:, 2]), -1).clamp_min(0.0).sqrt()
     members = (effective_size(log_weights) * mass).clamp_min(1.0).unsqueeze(-1)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 def wrap(angle: Float[Tensor, "*axes"]) -> Float[Tensor, "*axes"]:
     """The same angle in (-pi, pi]; the gradient is 1 everywhere."""
-    return math.pi - torch.remainder(math.pi - angle, 2.0 * math.pi)
+    turns = torch.ceil(angle * (0.5 / math.pi) - 0.5)
+    return torch.sub(angle, turns, alpha=2.0 * math.pi)
 
 
 def circular_mean(

@@ -10,7 +10,7 @@ from mdps_ros.core import angles, mixture
 from mdps_ros.core.cells import PoseGrid, table_size
 from mdps_ros.core.resampling import stratified
 from mdps_ros.core.types import MixtureBelief, Modes
-from mdps_ros.core.weights import normalise, scatter
+from mdps_ros.core.weights import masses, normalise, scatter
 
 # Cells cut a narrow mode that lies on their faces. These shifts (every other corner of the half
 # cell) leave at least half of it in one cell of some grid.
@@ -32,7 +32,7 @@ def moments(
     poses: Float[Tensor, "B N 3"], log_weights: Float[Tensor, "B N"]
 ) -> tuple[Float[Tensor, "B 3"], Float[Tensor, "B 3 3"]]:
     """Weighted mean and covariance, circular in yaw (mean in (-pi, pi], wrapped deviations)."""
-    return _weighted_moments(poses, log_weights.exp())
+    return _weighted_moments(poses, masses(log_weights))
 
 
 def _weighted_moments(
@@ -78,8 +78,9 @@ def modes(
         Modes, heaviest first, with moments of their members (circular in yaw).
     """
     with torch.no_grad():
+        weights = masses(log_weights)
         rows = [
-            _row_modes(poses[row], log_weights[row].exp(), count, radius_m, radius_yaw)
+            _row_modes(poses[row], weights[row], count, radius_m, radius_yaw)
             for row in range(poses.shape[0])
         ]
     return Modes(*(torch.stack(parts) for parts in zip(*rows, strict=True)))

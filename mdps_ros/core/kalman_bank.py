@@ -22,7 +22,7 @@ from torch import Tensor
 
 from mdps_ros.core import kalman
 from mdps_ros.core.tree import gather_axis
-from mdps_ros.core.weights import moments
+from mdps_ros.core.weights import masses, moments
 
 
 class GaussianBank(NamedTuple):
@@ -164,7 +164,7 @@ def linear_moments(
 ) -> tuple[Float[Tensor, "B L"], Float[Tensor, "B L L"]]:
     """Mean and covariance of z over all particles: spread of the means plus mean of the spreads."""
     mean, between = moments(bank.mean, log_weights)
-    weights = log_weights.exp()
+    weights = masses(log_weights)
     if bank.chol.shape[1] == 1:
         weights = weights.sum(-1, keepdim=True)
     within = (weights[..., None, None] * (bank.chol @ bank.chol.mT)).sum(1)

@@ -17,7 +17,7 @@ from mdps_ros.core.kernels import ProductKernel
 from mdps_ros.core.protocols import IndexScheme, Resampler
 from mdps_ros.core.tree import choose_rows, gather_particles, pose_of, with_pose
 from mdps_ros.core.types import Resampled, StateTree
-from mdps_ros.core.weights import effective_size, uniform
+from mdps_ros.core.weights import effective_size, masses, uniform
 
 # Draws from which on counting the copies of each particle is faster than a search for each draw.
 _COUNTED = 1 << 13
@@ -43,7 +43,7 @@ def systematic(
     log_weights: Float[Tensor, "B N"], count: int, generator: torch.Generator
 ) -> Int[Tensor, "B M"]:
     """The same draw in each of `count` equal strata; indices ascend."""
-    weights = log_weights.exp().double()  # in float32 to 1e-7 of itself, for a fifth of the time
+    weights = masses(log_weights).double()  # in float32 to 1e-7 of itself, for a fifth of the time
     offset = _rand((log_weights.shape[0], 1), log_weights, generator)
     if count < _COUNTED:
         return _comb(weights, offset.expand(-1, count))

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mdps_ros.core.exponents import exp_or_zero
+
 
 class DegenerateWeightsError(ValueError):
     """Weights that cannot be normalised: a NaN, a +inf, or no particle with any mass."""
@@ -24,10 +26,15 @@ def normalise(
     """
     top = log_weights.detach().amax(dim=-1, keepdim=True)
     relative = log_weights - top  # first, so that float32 keeps the differences of large values
-    log_sum = relative.exp().sum(-1, keepdim=True).log()
+    log_sum = exp_or_zero(relative).sum(-1, keepdim=True).log()
     if not all(map(math.isfinite, log_sum.flatten().tolist())):
         _explain(log_weights.detach())
     return relative - log_sum, (top + log_sum).squeeze(-1)
+
+
+def masses(log_weights: Float[Tensor, "B N"]) -> Float[Tensor, "B N"]:
+    """The weights themselves, of normalised log-weights; below 2e-35 they are zero."""
+    return exp_or_zero(log_weights)
 
 
 def _explain(log_weights: Tensor) -> None:
@@ -63,14 +70,14 @@ def uniform(batch: int, count: int, like: Tensor) -> Float[Tensor, "B N"]:
 def effective_size(log_weights: Float[Tensor, "B N"]) -> Float[Tensor, " B"]:
     """1 / sum w^2 of normalised weights: N when uniform, 1 when one particle has all the mass."""
     # the largest weight is at least 1 / N, so that its square is a number in float32, too
-    return log_weights.exp().square().sum(-1).reciprocal()
+    return masses(log_weights).square().sum(-1).reciprocal()
 
 
 def moments(
     values: Float[Tensor, "B N D"], log_weights: Float[Tensor, "B N"]
 ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D D"]]:
     """Weighted mean and covariance of vectors without angles (poses: `estimates.moments`)."""
-    weights = log_weights.exp()
+    weights = masses(log_weights)
     mean = (weights.unsqueeze(1) @ values).squeeze(1)
     return mean, scatter(values - mean.unsqueeze(1), weights)
 

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from mdps_ros.core.kalman import tria
 from mdps_ros.core.tree import gather_axis
+from mdps_ros.core.weights import masses
 from mdps_ros.settings import MotionSettings
 
 # m, m, rad: what is drawn of a motion is never exact. Without it, where m says nothing of z (at
@@ -160,7 +161,7 @@ def calibration_moments(
     state: VehicleState, log_weights: Float[Tensor, "B N"]
 ) -> tuple[Float[Tensor, "B 4"], Float[Tensor, "B 4"]]:
     """Mean and standard deviation of the calibration over the whole mixture."""
-    weights = log_weights.exp()
+    weights = masses(log_weights)
     mean = (weights[..., None] * state.calibration).sum(1)
     spread = (weights[..., None] * (state.calibration - mean[:, None]) ** 2).sum(1)
     weak = (weights * state.quality).sum(1)

@@ -14,6 +14,7 @@ from torch import Tensor
 from mdps_ros.core import filtering
 from mdps_ros.core.tempering import weigh_in_parts
 from mdps_ros.core.types import Belief, StepInputs
+from mdps_ros.core.weights import masses
 from mdps_ros.maps import Map
 from mdps_ros.models import map_error
 from mdps_ros.models.map_error import on_map
@@ -239,7 +240,7 @@ class Localizer:
         belief = self._started()
         poses = belief.state.pose[0].float().cpu().numpy().copy()
         poses[:, 2] = np.arctan2(np.sin(poses[:, 2]), np.cos(poses[:, 2]))
-        weights = belief.log_weights[0].exp().float().cpu().numpy()
+        weights = masses(belief.log_weights)[0].float().cpu().numpy()
         return ParticleSnapshot(stamp_ns=stamp_ns, poses=poses, weights=weights)
 
     def _started(self) -> Belief:
@@ -270,7 +271,7 @@ class Localizer:
     ) -> Belief:
         """Weigh by the road network and keep count of how well the drive fits it."""
         weighed, _ = filtering.update(belief, looks * score, self._model)
-        fit = float((weighed.log_weights.exp() * score).sum())
+        fit = float((masses(weighed.log_weights) * score).sum())
         share = 1 - math.exp(-distance / self._settings.filter.lost_distance)
         self._fit += share * (fit - self._fit)
         return weighed

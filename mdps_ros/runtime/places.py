@@ -15,7 +15,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mdps_ros.core import se2
+from mdps_ros.core import angles, se2
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.events import PlaceEvent
@@ -111,7 +111,7 @@ class PlaceScore:
         """Zero in the middle, log(outlier) far away."""
         back = self._back.to(poses.device).expand(poses.shape)
         error = se2.compose(poses.double(), back) - self._mean.to(poses.device)
-        error[..., 2] = torch.remainder(error[..., 2] + math.pi, 2 * math.pi) - math.pi
+        error[..., 2] = angles.wrap(error[..., 2])
         whitened = error[..., : len(self._whiten)] @ self._whiten.to(poses.device)
         near = -0.5 * whitened.square().sum(-1)
         score: Float[Tensor, "B N"] = torch.logaddexp(near, near.new_tensor(self._floor))

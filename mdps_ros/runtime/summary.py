@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mdps_ros.core import estimates
 from mdps_ros.core.types import Belief
-from mdps_ros.core.weights import effective_size
+from mdps_ros.core.weights import effective_size, masses
 from mdps_ros.models.motion import calibration_moments
 from mdps_ros.runtime.outputs import Mode
 from mdps_ros.settings import EstimateSettings
@@ -42,7 +42,7 @@ def summarise(belief: Belief, settings: EstimateSettings) -> Summary:
     )
     top = modes[0].T_map_base
     difference = estimates.pose_difference(poses[0], torch.from_numpy(top).to(poses))
-    weighted = difference * log_weights[0].exp()[:, None]
+    weighted = difference * masses(log_weights)[0, :, None]
     (scale, yaw_bias), (scale_sd, yaw_bias_sd) = (
         part[0, :2].tolist() for part in calibration_moments(belief.state, log_weights)
     )

@@ -22,6 +22,14 @@ def test_wrap_is_into_the_half_open_interval_and_keeps_the_angle() -> None:
     torch.testing.assert_close(wrapped.sin(), angle.sin(), atol=1e-12, rtol=0)
 
 
+def test_wrap_leaves_angles_within_the_interval_as_they_are() -> None:
+    generator = torch.Generator().manual_seed(1)
+    angle = 2.0 * torch.rand(10_000, generator=generator) * 3.14 - 3.14
+    assert torch.equal(angles.wrap(angle), angle)
+    by_remainder = math.pi - torch.remainder(math.pi - angle, 2.0 * math.pi)
+    assert not torch.equal(by_remainder, angle)  # the textbook's form rounds each of them
+
+
 def test_wrap_has_unit_gradient() -> None:
     angle = torch.tensor([0.3, 3.5, -9.0], requires_grad=True)
     angles.wrap(angle).sum().backward()

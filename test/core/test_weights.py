@@ -80,3 +80,32 @@ def test_effective_sizes_of_many_and_of_uneven_weights_are_those_of_float64() ->
         wanted = 1.0 / (2.0 * rows.double().log_softmax(-1)).exp().sum(-1)
         found = weights.effective_size(log_weights)
         torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=0)
+
+
+def test_masses_are_those_of_float64_and_zero_where_nobody_could_tell() -> None:
+    log_weights = torch.linspace(-170.0, 0.0, 5000).unsqueeze(0)
+    exact = log_weights.double().exp()
+    found = weights.masses(log_weights).double()
+    assert float(((found - exact).abs() / exact)[found > 0.0].max()) < 1e-6
+    assert float(exact[found == 0.0].max()) <= 2e-35
+    least = torch.finfo(torch.float32).tiny  # of the numbers that a processor takes in its stride
+    assert not ((found > 0.0) & (found < least)).any()
+    bare = log_weights.exp()
+    assert ((bare > 0.0) & (bare < least)).any()
+
+
+def test_masses_hand_on_what_is_no_number() -> None:
+    values = torch.tensor([[math.nan, math.inf, -math.inf]] * 40)  # longer than a vector register
+    for found in (weights.masses(values), weights.masses(values.double())):
+        assert torch.isnan(found[:, 0]).all()
+        assert torch.isposinf(found[:, 1]).all()
+        assert (found[:, 2] == 0.0).all()
+
+
+def test_masses_have_the_gradient_of_exp() -> None:
+    log_weights = torch.tensor([[-0.5, -3.0, -90.0, -math.inf]], dtype=torch.float64)
+    log_weights.requires_grad_()
+    weights.masses(log_weights).sum().backward()
+    gradient = log_weights.grad
+    assert gradient is not None
+    torch.testing.assert_close(gradient, log_weights.detach().exp(), atol=1e-35, rtol=1e-12)

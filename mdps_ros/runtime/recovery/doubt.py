@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mdps_ros.core.types import Belief
+from mdps_ros.core.weights import masses
 from mdps_ros.models.map_error import on_map
 from mdps_ros.runtime.cameras import Look, PoseScore
 from mdps_ros.runtime.smoothing.frames import thinned
@@ -79,7 +80,7 @@ class Doubt:
             around: draws poses from the map.
             alarms: false for one that may confirm a claim but never contradicts it.
         """
-        weights = belief.log_weights[0].exp()
+        weights = masses(belief.log_weights)[0]
         centre = weights @ belief.state.pose[0, :, :2].to(weights)
         places = around(centre.double().cpu().numpy(), POSES)
         found = evidence_against(look.log_likelihood, belief, POSES, look.on_earth, places)

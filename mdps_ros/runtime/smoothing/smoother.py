@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from mdps_ros.core import estimates
+from mdps_ros.core.weights import masses
 from mdps_ros.runtime.outputs import Mode, SmoothedTrajectory
 from mdps_ros.runtime.smoothing.frames import FilterFrame, thinned
 from mdps_ros.runtime.smoothing.setup import Station, pass_setup
@@ -187,7 +188,7 @@ def top_hypothesis(frame: SmoothedFrame, settings: EstimateSettings) -> Mode:
     cloud, log_weights = frame.pose.unsqueeze(0), frame.log_weights.unsqueeze(0)
     top = estimates.modes(cloud, log_weights, 1, settings.mode_radius, settings.mode_yaw)
     off = estimates.pose_difference(frame.pose, top.mean[0])
-    spread = (off * frame.log_weights.exp().unsqueeze(-1)).mT @ off
+    spread = (off * masses(frame.log_weights).unsqueeze(-1)).mT @ off
     return Mode(
         T_map_base=top.mean[0, 0].cpu().double().numpy(),
         covariance=spread.cpu().double().numpy(),
