@@ -32,7 +32,7 @@ def normalise(
     return relative - log_sum, (top + log_sum).squeeze(-1)
 
 
-def masses(log_weights: Float[Tensor, "B N"]) -> Float[Tensor, "B N"]:
+def masses(log_weights: Float[Tensor, "*axes N"]) -> Float[Tensor, "*axes N"]:
     """The weights themselves, of normalised log-weights; below 2e-35 they are zero."""
     return exp_or_zero(log_weights)
 
