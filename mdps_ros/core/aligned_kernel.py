@@ -80,4 +80,8 @@ def _heaviest(
     if not bool(wide.any()):  # in a fifth of the time
         return mean, covariance, torch.ones_like(mean[:, 0])
     top = estimates.modes(poses, log_weights, 1, RADIUS_M, RADIUS_YAW)
-    return top.mean[:, 0], top.covariance[:, 0], top.mass[:, 0]
+    return (
+        torch.where(wide[:, None], top.mean[:, 0], mean),
+        torch.where(wide[:, None, None], top.covariance[:, 0], covariance),
+        torch.where(wide, top.mass[:, 0], 1.0),
+    )

@@ -154,18 +154,23 @@ def _climbed(
     """
     index, offset = _members(columns, seed, _REACH * radius_m, _REACH * radius_yaw)
     near, centre = weights[index], torch.zeros_like(seed)
+    held = centre
     for _ in range(_CLIMBS):
         for _ in range(_SHIFTS_UNSEEN):
-            before = centre
             x, y, yaw = offset - centre.unsqueeze(-1)
+            yaw = angles.wrap(yaw)
             inside = (x.square() + y.square() <= radius_m**2) & (yaw.abs() <= radius_yaw)
             there = near * inside
             mass = there.sum()
             # position and yaw apart have members near their means; both at once may have none
-            centre = torch.where(mass > 0.0, offset @ there / mass, centre)
-        if bool((centre - before)[:2].norm() <= _SETTLED * radius_m):
+            held = torch.where(mass > 0.0, centre, held)
+            shift = torch.stack((x, y, yaw)) @ there / mass
+            centre = torch.where(mass > 0.0, centre + shift, held)
+        step = centre - held
+        along, turn = step[:2].norm() / radius_m, step[2].abs() / radius_yaw
+        if bool(torch.maximum(along, turn) <= _SETTLED):
             break
-    moved = seed + centre
+    moved = seed + held
     return torch.cat((moved[:2], angles.wrap(moved[2:])))
 
 

@@ -69,6 +69,16 @@ def test_where_streets_cross_no_line_is_wide() -> None:
     assert along < 0.3
 
 
+def test_a_belief_has_its_kernel_whatever_lies_beside_it() -> None:
+    narrow, wide = street((2.3, 0.3, 0.02)), street((8.0, 0.3, 0.02))
+    poses = torch.cat((narrow, wide))
+    both = aligned_kernel(Belief(Posed(poses), uniform(2, COUNT, poses)), narrowest())
+    for row, alone in enumerate((narrow, wide)):
+        found = aligned_kernel(belief(alone), narrowest())
+        torch.testing.assert_close(both.kernel.spread()[row], found.kernel.spread()[0])
+        torch.testing.assert_close(both.heading[row], found.heading[0])
+
+
 def test_few_particles_on_a_long_street_say_what_their_density_says() -> None:
     """Log-density at the particles' own places, up to a constant; the narrow kernel is lumps."""
     spread = (5.0, 0.4, 0.02)

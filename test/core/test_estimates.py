@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -134,23 +135,31 @@ def test_a_mode_among_many_scattered_particles_is_found() -> None:
     )
 
 
-def off_the_top_of_a_wide_belief(count: int, clouds: int) -> float:
-    """Root mean square distance of the first mode from the mean of normal beliefs, 6 m along x."""
-    generator = torch.Generator().manual_seed(9)
-    spread = torch.tensor([WIDE_M, 0.3, 0.02], dtype=F64)
-    poses = spread * torch.randn(clouds, count, 3, generator=generator, dtype=F64)
-    first = torch.linspace(0.0, 100.0, clouds, dtype=F64)  # cells lie everywhere about the mean
-    poses[..., 0] += first[:, None]
-    log_weights = torch.full((clouds, count), -math.log(count), dtype=F64)
-    found = estimates.modes(poses, log_weights, 1, RADIUS_M, RADIUS_YAW)
-    return float((found.mean[:, 0, 0] - first).square().mean().sqrt())
+class Wide(NamedTuple):
+    """A normal belief that is wide along one axis of the pose, and the radius there."""
+
+    axis: int
+    spread: float
+    radius: float
+
+    def off_its_top(self, count: int, clouds: int) -> float:
+        """Root mean square distance of the first mode from the mean."""
+        generator = torch.Generator().manual_seed(9)
+        spread = torch.tensor([0.3, 0.3, 0.02], dtype=F64)
+        spread[self.axis] = self.spread
+        poses = spread * torch.randn(clouds, count, 3, generator=generator, dtype=F64)
+        # cells lie everywhere about the mean
+        first = 20.0 * self.radius * torch.linspace(0.0, 1.0, clouds, dtype=F64)
+        poses[..., self.axis] += first[:, None]
+        log_weights = torch.full((clouds, count), -math.log(count), dtype=F64)
+        found = estimates.modes(poses, log_weights, 1, RADIUS_M, RADIUS_YAW)
+        off = found.mean[:, 0, self.axis] - first
+        return float((angles.wrap(off) if self.axis == 2 else off).square().mean().sqrt())
 
 
-WIDE_M = 6.0
-
-
+@pytest.mark.parametrize("wide", [Wide(0, 6.0, RADIUS_M), Wide(2, 1.25 * RADIUS_YAW, RADIUS_YAW)])
 def test_the_mode_of_a_belief_wider_than_its_radius_is_its_top(
-    monkeypatch: pytest.MonkeyPatch,
+    wide: Wide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mean of n draws within R of a point is that point, give or take s / sqrt(n D).
 
@@ -159,17 +168,18 @@ def test_the_mode_of_a_belief_wider_than_its_radius_is_its_top(
     before, end half a radius off.
     """
     count, clouds = 4000, 40
-    reach = RADIUS_M / WIDE_M
+    reach = wide.radius / wide.spread
     within = math.erf(reach / math.sqrt(2.0))
-    at_edge = math.exp(-0.5 * reach**2) / (WIDE_M * math.sqrt(math.tau))
-    expected = WIDE_M / math.sqrt(count * (within - 2.0 * RADIUS_M * at_edge))
+    at_edge = math.exp(-0.5 * reach**2) / (wide.spread * math.sqrt(math.tau))
+    contraction = within - 2.0 * wide.radius * at_edge
+    expected = wide.spread / math.sqrt(count * contraction)
     error = expected / math.sqrt(2.0 * clouds)  # of a root mean square
-    settled = estimates._SETTLED * RADIUS_M / (within - 2.0 * RADIUS_M * at_edge)
+    settled = estimates._SETTLED * wide.radius / contraction
     bound = math.hypot(expected, settled) + 3.0 * error
-    assert off_the_top_of_a_wide_belief(count, clouds) < bound
+    assert wide.off_its_top(count, clouds) < bound
     monkeypatch.setattr(estimates, "_CLIMBS", 1)
     monkeypatch.setattr(estimates, "_SHIFTS_UNSEEN", 2)
-    assert off_the_top_of_a_wide_belief(count, clouds) > 3.0 * bound
+    assert wide.off_its_top(count, clouds) > 3.0 * bound
 
 
 def test_mixture_modes_find_the_peaks_of_the_density() -> None:
