@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from mdps_ros.core.types import Belief
+from mdps_ros.core.weights import DegenerateWeightsError
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.prior import PosePrior
 from mdps_ros.runtime.events import OdometryEvent
@@ -278,6 +281,39 @@ def test_a_filter_that_is_sure_does_not_meet_a_future_elsewhere(round_corner) ->
     frames[10] = frames[10]._replace(filtered=lost, predicted=lost)
     # the walk begins anew there, and is lost for the frame before
     assert [frame.stamp_ns for frame in walk(frames) if not frame.smoothed] == [9, 10, 11]
+
+
+def lost_ways(frame: FilterFrame, tries: int) -> int:
+    """How often 40 places that a wide belief foresees do not meet the belief itself."""
+    settings = fast_settings(smoother__particles=40)
+    setup = replace(pass_setup(settings, settings.map_error, CPU), most=1)
+    lost = 0
+    for seed in range(tries):
+        generator = torch.Generator().manual_seed(seed)
+        future = walk_module._begin([Station(frame, setup)], setup, generator)
+        assert future.particle_count == 40
+        few = thinned(Belief(frame.filtered.state, frame.filtered.log_weights), 200)
+        try:
+            walk_module._reweighed(few, future, setup)
+        except DegenerateWeightsError:
+            lost += 1
+    return lost
+
+
+def test_few_particles_on_a_long_street_meet(round_corner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They lie farther apart than the filter's kernel is wide, not than their own."""
+    frame = round_corner[0][10]
+    turned = frame.filtered.state.pose.clone()
+    generator = torch.Generator().manual_seed(2)
+    turned[..., 2] += 0.1 * torch.randn(turned.shape[:2], generator=generator)
+    state = frame.filtered.state._replace(pose=turned)
+    frame = frame._replace(filtered=frame.filtered._replace(state=state))
+    assert lost_ways(frame, 30) == 0
+    settings = fast_settings()
+    narrow = pass_setup(settings, settings.map_error, CPU).kernel
+    by = walk_module.kernel_exponents
+    monkeypatch.setattr(walk_module, "kernel_exponents", lambda _, *poses: by(narrow, *poses))
+    assert lost_ways(frame, 30) > 3
 
 
 def _moved(belief):

@@ -34,8 +34,8 @@ class PassSetup:
         per_cell: backward particles for every occupied cell, where these are more.
         most: times `particles`, the most that is spent on a wide belief.
         least_met: effective particles of the filter below which both filters propose places.
-        least_combined: effective ones of these places, below which many more are proposed, and
-            below which a belief is told by draws of its mixture.
+        least_combined: effective ones of these places, below which many more are proposed; and of
+            any smoothed belief, below which it is told by draws of its mixture.
         divided: see `vehicle_smoothing.combine`.
     """
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mdps_ros.core import filtering, mixture
 from mdps_ros.core.aligned_kernel import aligned_kernel
-from mdps_ros.core.pair_shares import kernel_exponents, log_tops
+from mdps_ros.core.pair_shares import PairTerms, kernel_exponents, log_tops
 from mdps_ros.core.resampling import EssTriggered, MixtureResampler, stratified
 from mdps_ros.core.tempering import weigh_in_parts
 from mdps_ros.core.types import Belief, MixtureBelief, StepInputs
@@ -29,7 +29,8 @@ MESSAGE_WIDTH = 2.0  # of the filter's kernel, at least, for what the future say
 GUIDANCE = 6.0  # nats by which a guide prefers one place to another
 REACH = 5.0  # kernel widths beyond which two particles do not meet
 MORE_POINTS = 4  # times as many places where past and future meet, if hardly any counts
-FORWARD_SHARE = 3  # forward particles for one backward particle
+FORWARD_SHARE = 3  # forward particles for one backward particle,
+COUNTED = 2  # of which this many times the usual number count at most
 
 
 class SmoothedFrame(NamedTuple):
@@ -166,31 +167,52 @@ def _meet(
     here: Station, belief: Belief, setup: PassSetup, generator: torch.Generator
 ) -> SmoothedVehicle | None:
     """The smoothed belief; None where past and future have no place in common."""
-    share, frame = setup.model.motion.weak_share, here.frame
+    frame = here.frame
     try:
         if here.comes_wide:
             return future_alone(belief, frame.score, generator)
         found = _reweighed(frame.filtered, belief, setup)
         if float(effective_size(found.log_weights)[0]) >= setup.least_met:
             return found
-        near = _within_reach(frame.predicted, belief, setup)
-        for count in (setup.particles // 2, MORE_POINTS * setup.particles // 2):
+        pairs = kernel_exponents(setup.kernel, on_map(frame.predicted.state), belief.state.pose)
+        near = thinned(_within_reach(frame.predicted, pairs), _most(belief, setup))
+        counts = (setup.particles // 2, MORE_POINTS * setup.particles // 2)
+        return _combined(near, here, belief, setup, counts, generator)
+    except DegenerateWeightsError:
+        return None
+
+
+def _combined(
+    near: Belief,
+    here: Station,
+    belief: Belief,
+    setup: PassSetup,
+    counts: tuple[int, ...],
+    generator: torch.Generator,
+) -> SmoothedVehicle | None:
+    """Places that both filters propose: the first number of which enough count, else the best."""
+    best, most = None, 0.0
+    for count in counts:
+        try:
             found = combine(
                 near,
                 belief,
                 setup.kernel,
                 setup.map_error,
-                frame.score,
-                share,
+                here.frame.score,
+                setup.model.motion.weak_share,
                 count,
                 generator,
                 divided=setup.divided,
             )
-            if float(effective_size(found.log_weights)[0]) >= setup.least_combined:
-                break
-        return found
-    except DegenerateWeightsError:
-        return None
+        except DegenerateWeightsError:
+            continue
+        size = float(effective_size(found.log_weights)[0])
+        if size > most:
+            best, most = found, size
+        if size >= setup.least_combined:
+            break
+    return best
 
 
 def _reweighed(filtered: Belief, belief: Belief, setup: PassSetup) -> SmoothedVehicle:
@@ -202,29 +224,34 @@ def _reweighed(filtered: Belief, belief: Belief, setup: PassSetup) -> SmoothedVe
     """
     narrowest, share = setup.kernel.widened(MESSAGE_WIDTH), setup.model.motion.weak_share
     message = aligned_kernel(belief, narrowest)
-    if filtered.particle_count > 2 * _most(belief, setup):  # so few more cost less than thinning
-        near = _within_reach(filtered, belief, setup)
+    behind = message.turned(belief.state.pose)
+
+    def within_reach(forward: Belief) -> Belief:
+        mapped = message.turned(on_map(forward.state))
+        return _within_reach(forward, kernel_exponents(message.kernel, mapped, behind))
+
+    most = _most(belief, setup)
+    if filtered.particle_count > 2 * most:  # so few more cost less than thinning
+        near = thinned(within_reach(filtered), most)
         return reweigh(near, belief, message, setup.map_error, share, None)
     found = reweigh(filtered, belief, message, setup.map_error, share, None)
     heaviest = found.log_weights.argmax(-1, keepdim=True)
-    only = filtered.state.gather_particles(heaviest)
-    _within_reach(Belief(only, uniform(1, 1, found.log_weights)), belief, setup)
+    within_reach(Belief(filtered.state.gather_particles(heaviest), uniform(1, 1, behind)))
     return found
 
 
 def _most(backward: Belief, setup: PassSetup) -> int:
     """Forward particles that are worth their time."""
-    wide = min(backward.particle_count, 2 * setup.particles)
+    wide = min(backward.particle_count, COUNTED * setup.particles)
     return FORWARD_SHARE * max(setup.particles, wide)
 
 
-def _within_reach(forward: Belief, backward: Belief, setup: PassSetup) -> Belief:
-    """The forward particles that backward ones can meet, thinned.
+def _within_reach(forward: Belief, pairs: PairTerms) -> Belief:
+    """The forward particles that backward ones can meet, by the kernel between them.
 
     Raises:
         weights.DegenerateWeightsError: there are none.
     """
-    pairs = kernel_exponents(setup.kernel, on_map(forward.state), backward.state.pose)
     far = log_tops(pairs) < -0.5 * (2.0 * REACH) ** 2
     log_weights, _ = normalise(forward.log_weights.masked_fill(far, -math.inf))
-    return thinned(Belief(forward.state, log_weights), _most(backward, setup))
+    return Belief(forward.state, log_weights)
