@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,14 +26,13 @@ from mdps_ros.settings import Settings
 
 TRUTH_TYPES = (ODOMETRY_TYPE, "geometry_msgs/msg/PoseStamped")
 
-STILL_MESSAGES = 500  # of /tf, in which a joint is the same if it does not move
-STILL = 1e-4  # m, and of a rotation matrix
+STILL = 1e-4  # m, and of a rotation matrix: what moves by less stands still
 
 
 class BagDrive:
     """The messages of a bag as session events.
 
-    A camera's place is read from /tf_static, and from joints that stand still on /tf.
+    A camera's place is read from /tf_static, and from joints that stand still on all of /tf.
 
     Attributes:
         topics: which topics are read.
@@ -55,7 +54,7 @@ class BagDrive:
         self._bag = bag
         self._settings = settings
         self._base = settings.frames.base
-        self._parents = _still_tree(bag)
+        self._static = _static_tree(bag)
 
     def events(
         self, with_images: bool = True, anchor: GeoAnchor | None = None
@@ -92,7 +91,7 @@ class BagDrive:
     def odometry(self) -> Callable[[Any], Iterator[OdometryEvent | Note]]:
         """What makes events of the odometry's messages."""
         source = self._settings.node.odometry_source
-        twist, tree = TwistOdometry(), dict(self._parents)
+        twist, tree = TwistOdometry(), dict(self._static)
         transforms = TransformOdometry(
             self._settings.frames.odom,
             self._base,
@@ -149,13 +148,21 @@ class BagDrive:
 
     @property
     def frames(self) -> tuple[str, ...]:
-        """All frames that stand still on another one, and those."""
-        parents = {parent for parent, _ in self._parents.values()}
-        return tuple(sorted(parents | self._parents.keys()))
+        """All frames that the transforms name."""
+        parents = {parent for parent, _ in self._static.values()}
+        return tuple(sorted(parents | self._static.keys() | self._joints.frames))
 
     def T_base(self, frame: str) -> NDArray[np.float64] | None:
         """(4, 4) base <- frame through what stands still; None when that does not tie them."""
-        return _placed(self._parents, messages.frame_name(frame), self._base)
+        name = messages.frame_name(frame)
+        placed = _placed(self._static, name, self._base)
+        if placed is not None:  # else all of /tf is read, once
+            return placed
+        return _placed(self._joints.still | self._static, name, self._base)
+
+    @cached_property
+    def _joints(self) -> Joints:
+        return _joints(self._bag)
 
 
 def open_drive(
@@ -205,21 +212,41 @@ Tree = dict[str, tuple[str, NDArray[np.float64]]]
 """Child frame -> (parent frame, (4, 4) parent <- child)."""
 
 
-def _still_tree(bag: Bag) -> Tree:
-    """All of /tf_static, and what the first messages of /tf tell alike: joints that do not move."""
+class Joints(NamedTuple):
+    """What the transforms of /tf tie together.
+
+    Attributes:
+        still: those that were seen more than once and never moved.
+        frames: that any of them names.
+    """
+
+    still: Tree
+    frames: frozenset[str]
+
+
+def _static_tree(bag: Bag) -> Tree:
+    """All of /tf_static."""
     tree: Tree = {}
-    moving = set[str]()
-    if TF_TOPIC in bag.topics:
-        for _, _, message in islice(bag.messages([TF_TOPIC]), STILL_MESSAGES):
-            for child, edge in _edges(message).items():
-                parent, matrix = tree.setdefault(child, edge)
-                if parent != edge[0] or not np.allclose(matrix, edge[1], atol=STILL):
-                    moving.add(child)
-    tree = {child: edge for child, edge in tree.items() if child not in moving}
     if bag_writer.STATIC_TF_TOPIC in bag.topics:
         for _, _, message in bag.messages([bag_writer.STATIC_TF_TOPIC]):
             tree.update(_edges(message))
     return tree
+
+
+def _joints(bag: Bag) -> Joints:
+    """All of /tf: a joint that rests at first may still move later."""
+    first: Tree = {}
+    again, moving, frames = set[str](), set[str](), set[str]()
+    for _, _, message in bag.messages([TF_TOPIC] if TF_TOPIC in bag.topics else []):
+        for child, (parent, matrix) in _edges(message).items():
+            if child in first:
+                again.add(child)
+            known, at = first.setdefault(child, (parent, matrix))
+            if known != parent or not np.allclose(at, matrix, rtol=0.0, atol=STILL):
+                moving.add(child)
+            frames |= {child, parent}
+    still = {child: first[child] for child in again - moving}
+    return Joints(still, frozenset(frames))
 
 
 def _edges(message: Any) -> Tree:

@@ -39,6 +39,11 @@ class FrameSettings:
     odom: str = setting("odom", "The odometry frame; an odometry message may name another.")
     base: str = setting("base_link", "The vehicle frame.")
 
+    def __post_init__(self) -> None:
+        """Take off the leading slashes that ROS 1 gave frames, and that tf2 refuses."""
+        for name in ("map", "odom", "base"):
+            object.__setattr__(self, name, getattr(self, name).lstrip("/"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:

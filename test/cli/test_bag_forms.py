@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,15 @@ def as_transforms(message: BagMessage) -> Iterable[tuple[str, str, Any]]:
         yield same(message)
 
 
-def mounted_on_tf(sway_m: float) -> Rewrite:
-    """The mounting comes with every odometry message, `sway_m` further to the left each time."""
+def mounted_on_tf(sway_m: float, rest: int = 0) -> Rewrite:
+    """The mounting comes with every odometry message.
+
+    Args:
+        sway_m: how much further to the left each time,
+        rest: but for the first messages.
+    """
     camera: list[str] = []
+    told = count()
     place = np.eye(4)
     place[:3, 3] = 1.5, 0.1, 1.2
 
@@ -117,7 +124,7 @@ def mounted_on_tf(sway_m: float) -> Rewrite:
             camera.append(message.message.transforms[0].child_frame_id)
             return
         if message.topic == "/odom":
-            place[1, 3] += sway_m
+            place[1, 3] += sway_m if next(told) >= rest else 0.0
             stamp, still = message.stamp_ns, np.eye(4)
             arm = ros_messages.transform(stamp, "/base_link", "/arm", place)
             yield "/tf", TRANSFORMS, arm
@@ -259,6 +266,15 @@ def test_a_camera_that_stands_still_on_tf_has_a_place(plain: Path, tmp_path: Pat
     found = events(rewritten(plain, tmp_path / "still", mounted_on_tf(0.0)), ColourImageEvent)
     assert len(found) == STEPS - 1
     np.testing.assert_allclose(found[0].T_base_camera[:3, 3], [1.5, 0.1, 1.2], atol=1e-9)
-    swaying = open_drive(rewritten(plain, tmp_path / "sways", mounted_on_tf(0.01)), Settings())
-    notes = [event for _, event in swaying.events() if isinstance(event, Note)]
-    assert [note.code for note in notes] == [Code.NO_EXTRINSICS] * (STEPS - 1)
+    for rest in (0, STEPS - 1):
+        mounting = mounted_on_tf(0.01, rest)
+        swaying = open_drive(rewritten(plain, tmp_path / f"sways{rest}", mounting), Settings())
+        notes = [event for _, event in swaying.events() if isinstance(event, Note)]
+        assert [note.code for note in notes] == [Code.NO_EXTRINSICS] * (STEPS - 1)
+
+
+def test_the_base_frame_may_be_named_with_a_slash(plain: Path) -> None:
+    settings = with_values(Settings(), {"frames.base": "/base_link", "frames.odom": "/odom"})
+    images = [e for _, e in open_drive(plain, settings).events() if isinstance(e, ColourImageEvent)]
+    assert len(images) == STEPS - 1
+    assert settings.frames.odom == "odom"

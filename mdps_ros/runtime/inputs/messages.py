@@ -157,7 +157,7 @@ def _pose_on_map(
     if spectrum[0] < -1e-6 * max(1.0, float(spectrum[-1])):
         return bad(f"{name} covariance has a negative eigenvalue; send a covariance matrix")
     frame = frame_name(msg.header.frame_id)
-    if frame == frame_name(map_frame):
+    if frame == map_frame:
         return pose, covariance
     T_map_frame = placement(frame, stamp_ns(msg.header)) if placement and frame else None
     if T_map_frame is None:
