@@ -1,4 +1,4 @@
-"""What a warped map lets any filter know of its heading: an ideal observer on a straight street.
+"""What a warped map lets one know of the heading who sees the street beside the car alone.
 
 A warp of 1 m over 15 m turns streets by some degrees. Who sees exactly how the car stands on the
 map must still average that over the travel, by an odometer that drifts. With travel s, the car's
@@ -6,8 +6,8 @@ heading t(s) = t0 + b s + random walk, its place across the street y' = t, and t
 Gaussian process with covariance sd^2 exp(-d^2 / (2 l^2)), he sees y + o and t + o' every few
 metres. All are jointly normal, so the deviation of t given all that was seen is a closed form
 (Rasmussen and Williams, Gaussian Processes for Machine Learning, Eqs. 2.19 and 9.1). He is told
-which street he is on and sees nothing else wrong; a filter does no better, but for what corners
-tell.
+which street he is on and sees nothing else wrong. A camera also sees the street ahead, where the
+warp is another one, and corners: who could use all of that would know more.
 """
 
 from __future__ import annotations

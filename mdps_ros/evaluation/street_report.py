@@ -123,8 +123,8 @@ def write_page(json_file: Path, rows: Sequence[Row], command: str) -> None:
 
 
 def _best_heading(rows: Sequence[Row]) -> str:
-    """What the best of all filters could know of its heading on the warped map, as a sentence."""
-    warped = [total for total in totals(rows) if "imperfect map" in str(total["name"])]
+    """What one who sees the street beside the car knows of the heading on the warped map."""
+    warped = totals([row for row in rows if row.get("map") == "imperfect"])
     starts = [start for start in numbers(warped, "converged_after_m") if start < LENGTH_M]
     if not starts:
         return ""
@@ -132,10 +132,11 @@ def _best_heading(rows: Sequence[Row]) -> str:
     warp, car = ImperfectStyle(), OdometryErrors()
     share = heading_recall(math.radians(1.0), travels, warp, car, Observer())
     return f"""
-On the imperfect map the warp turns streets by some degrees, which only travel averages out. An
-ideal observer on a straight street, with this odometer and with sight as good as on the map as it
-is, has a `heading_recall_at_1deg` of {share:.3f} from {min(starts):.0f} to {LENGTH_M:.0f} m
-(`evaluation/heading_limit.py`, exact); smoothers know what came later, too.
+On the imperfect map the warp turns streets by some degrees, which only travel averages out. Who
+sees every 3 m how the car stands to a straight street beside it, as well as on the map as it is,
+and has this odometer, has a `heading_recall_at_1deg` of {share:.3f} from {min(starts):.0f} to
+{LENGTH_M:.0f} m (`evaluation/heading_limit.py`); who also uses the street ahead, where the warp is
+another one, can know more, and so can smoothers, which know what came later.
 """
 
 
