@@ -108,19 +108,21 @@ def _trace(
     """The run and its bag: replayed where the source is a bag, read where it is a record.
 
     Raises:
-        RunError: there was no estimate.
+        RunError: there was no estimate, or topics are named without a bag.
         BagError: a bag cannot be read.
     """
     from mdps_ros.cli.bag_drive import open_drive
     from mdps_ros.cli.replay import run
     from mdps_ros.evaluation.recorded import recorded_outputs
-    from mdps_ros.evaluation.run import collect_trace
+    from mdps_ros.evaluation.run import RunError, collect_trace
 
     answers = source / ANSWERS if source.is_dir() else source
     if answers.suffix != ".jsonl" or not answers.is_file():
         replayed = open_drive(source, settings, *topics)
         return run(replayed, place, settings, notes), replayed
     particles = answers.with_name(PARTICLES)
+    if drive is None and any(topics):
+        raise RunError(f"{answers} is a record of answers; topics are read of a bag: give --drive")
     played = None if drive is None else open_drive(drive, settings, *topics)
     truth = None if played is None else played.truth(place)
     outputs = recorded_outputs(answers, particles if particles.exists() else None)

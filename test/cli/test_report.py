@@ -67,3 +67,9 @@ def test_topics_of_a_bag_may_be_named(role, tmp_path, capsys):
     words = ["report", str(tmp_path / "bag"), "--map", "helsinki", f"--{role}-topic", "/absent"]
     assert main(words) == 2
     assert "no topic /absent" in capsys.readouterr().err
+
+
+def test_topics_without_a_bag_are_refused(record, capsys):
+    words = ["report", str(record), "--map", "helsinki", "--image-topic", "/front"]
+    assert main(words) != 0
+    assert "give --drive" in capsys.readouterr().err
