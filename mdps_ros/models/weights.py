@@ -50,12 +50,37 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> dict[str, str]
     Raises:
         WeightsError: the file cannot be read, or names or shapes differ.
     """
+    found, metadata = read_weights(path)
+    put_weights(found, modules, path)
+    return metadata
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file by their names in it, and its metadata.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata: dict[str, str] = dict(file.metadata() or {})
             found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no iter
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot read weights from {path}: {error}") from error
+    return found, metadata
+
+
+def put_weights(found: Mapping[str, Tensor], modules: Mapping[str, nn.Module], path: Path) -> None:
+    """Put tensors into modules of the same structure.
+
+    Args:
+        found: of `read_weights`.
+        modules: changed in place, all of them or, on an error, none.
+        path: where the tensors come from, for errors.
+
+    Raises:
+        WeightsError: names or shapes differ.
+    """
     wanted = _named_tensors(modules)
     for name in sorted(found.keys() ^ wanted.keys()):
         where = "lacks" if name in wanted else "also has"
@@ -69,7 +94,6 @@ def load_weights(path: Path, modules: Mapping[str, nn.Module]) -> dict[str, str]
     with torch.no_grad():
         for name, tensor in wanted.items():
             tensor.copy_(found[name])
-    return metadata
 
 
 def _sorted_header(content: bytes) -> bytes:

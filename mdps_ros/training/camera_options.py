@@ -26,7 +26,8 @@ class CameraOptions:
         masked: share of the frames of which only a part is shown, as a narrower camera sees it.
         auxiliary: weight of the semantic loss.
         validation: frames of a validation.
-        start: weights to begin with; those of ImageNet for the trunk, else random, where empty.
+        start: weights to begin with, of these networks or of smaller ones that they grew from;
+            those of ImageNet for the trunk, else random, where empty.
     """
 
     frames: tuple[str, ...]

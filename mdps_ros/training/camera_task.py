@@ -19,13 +19,13 @@ from mdps_ros.maps.errors import MapError
 from mdps_ros.models.camera.networks import CameraNetworks, named_parts
 from mdps_ros.models.camera.raster import LEVELS
 from mdps_ros.models.camera.trunk import Taps, TrunkLow
-from mdps_ros.models.weights import WeightsError, load_weights
+from mdps_ros.models.weights import WeightsError
 from mdps_ros.training.camera_batches import Batch, Sampler, Source
 from mdps_ros.training.camera_cache import cache_features, trunk_features
 from mdps_ros.training.camera_ground import map_variants
 from mdps_ros.training.camera_loss import class_loss, pose_loss
 from mdps_ros.training.camera_options import CameraOptions, stage_options
-from mdps_ros.training.camera_start import load_imagenet
+from mdps_ros.training.camera_start import load_imagenet, load_start
 from mdps_ros.training.config import read_fields
 from mdps_ros.training.errors import TrainingError
 from mdps_ros.training.stages import Stage
@@ -49,7 +49,7 @@ def build(seed: int, members: int, options: Mapping[str, Any], device: torch.dev
     networks = networks.to(device)
     try:
         if chosen.start:
-            load_weights(Path(chosen.start), named_parts(networks))
+            load_start(Path(chosen.start), named_parts(networks))
         sources = read_sources(chosen, networks.low)
     except (DataError, MapError, WeightsError) as error:
         raise TrainingError(f"options: {error}") from error

@@ -36,15 +36,24 @@ def conv(
 class Residual(nn.Module):
     """Two convolutions beside a short cut."""
 
-    def __init__(self, channels: int, dilation: int = 1) -> None:
+    def __init__(self, channels: int, dilation: int = 1, rows: int = 3) -> None:
+        """Kernels of `rows` x 3; the first one's lie apart by `dilation`."""
         super().__init__()
+        kernel, margin = (rows, 3), (rows // 2, 1)
+        apart = (margin[0] * dilation, margin[1] * dilation)
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False),
+            nn.Conv2d(channels, channels, kernel, 1, apart, dilation, bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
+            nn.Conv2d(channels, channels, kernel, 1, margin, bias=False),
             nn.BatchNorm2d(channels),
         )
+
+    def begin_as_identity(self) -> None:
+        """Hand on what comes in, as long as nothing else was learned; it must not be negative."""
+        norm = self.layers[-1]
+        assert isinstance(norm, nn.BatchNorm2d)
+        nn.init.zeros_(norm.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape."""
@@ -66,10 +75,12 @@ class ColumnLift(nn.Module):
             conv(wide, wide, (1, 3), padding=(0, 1)),
             nn.Conv2d(wide, DEPTHS * outputs, 1),
         )
+        self.refine = Residual(wide, rows=1)
 
     def forward(self, x: Float[Tensor, "B C rows U"]) -> Float[Tensor, "B D Z U"]:
         """Features along the rays, depth 1 .. DEPTHS metres."""
-        y: Tensor = self.layers(x)[:, :, 0]
+        squeeze, neighbours, unfold = self.layers
+        y = unfold(self.refine(neighbours(squeeze(x))))[:, :, 0]
         return y.reshape(len(y), self.outputs, DEPTHS, y.shape[-1])
 
 

@@ -46,9 +46,10 @@ class GroundEncoder(nn.Module):
         self.from_s8 = nn.Conv2d(40, _WIDTH, 1)
         self.from_s16 = nn.Conv2d(112, _WIDTH, 1)
         self.merge = conv(_WIDTH, _WIDTH)
+        self.refine = Residual(_WIDTH)
         self.lift = ColumnLift(_WIDTH, 256, _CELL, HEIGHT // STRIDE)
         self.to_cells = RaysToCells()
-        self.cells = nn.Sequential(Residual(_CELL), Residual(_CELL, 2), Residual(_CELL))
+        self.cells = nn.Sequential(*(Residual(_CELL, dilation) for dilation in (1, 2, 1, 4)))
         self.head = nn.Conv2d(_CELL, CHANNELS + 1, 1)
         self.classes = nn.Conv2d(_CELL, len(AUXILIARY), 1)
 
@@ -63,7 +64,7 @@ class GroundEncoder(nn.Module):
         size = s4.shape[-2:]
         x = s4 + _enlarge(self.from_s8(taps.s8), size) + _enlarge(self.from_s16(taps.s16), size)
         seen = F.interpolate(mask[:, None].float(), size=size, mode="area")
-        x = self.merge(F.relu(x) * seen)
+        x = self.refine(self.merge(F.relu(x) * seen))
         visible = self.to_cells.visible(mask)
         cells = self.cells(self.to_cells(self.lift(x)) * visible)
         head = self.head(cells)
@@ -80,13 +81,15 @@ class MapEncoder(nn.Module):
         super().__init__()
         self.fine = conv(self.layers, 24)
         self.coarse = nn.Sequential(conv(24, 32, 3, 2), Residual(32), Residual(32, 2))
+        self.refine = nn.Sequential(Residual(32), Residual(32, 2))
         self.head = nn.Sequential(conv(56, 32, 1), nn.Conv2d(32, CHANNELS, 3, 1, 1))
 
     def forward(self, layers: Float[Tensor, "B L rows columns"]) -> Float[Tensor, "B C r c"]:
         """Features of cells; rows and columns are even, r and c the same."""
         fine = self.fine(layers)
         coarse = _enlarge(self.coarse(fine), fine.shape[-2:])
-        features: Tensor = self.head(torch.cat([fine, coarse], dim=1))
+        mix, choose = self.head
+        features: Tensor = choose(self.refine(mix(torch.cat([fine, coarse], dim=1))))
         return features
 
 
