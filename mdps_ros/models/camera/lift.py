@@ -80,7 +80,7 @@ class ColumnLift(nn.Module):
     def forward(self, x: Float[Tensor, "B C rows U"]) -> Float[Tensor, "B D Z U"]:
         """Features along the rays, depth 1 .. DEPTHS metres."""
         squeeze, neighbours, unfold = self.layers
-        y = unfold(self.refine(neighbours(squeeze(x))))[:, :, 0]
+        y: Tensor = unfold(self.refine(neighbours(squeeze(x))))[:, :, 0]
         return y.reshape(len(y), self.outputs, DEPTHS, y.shape[-1])
 
 
