@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from mdps_ros.cli.options import (
     SettingsOption,
     read_settings,
 )
+from mdps_ros.runtime.waiting import compute_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +72,7 @@ def replay(
         mdps replay drive --map city.osm.pbf --set node.odometry_source=twist --fix-topic /fix
         mdps replay drive --map helsinki --set node.event_dir=events
     """
-    import os
+    compute_alone(os.environ)  # before torch is imported, as in the node
 
     from mdps_ros.cli.bag_drive import open_drive
     from mdps_ros.cli.looks import page_looks

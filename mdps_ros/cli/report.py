@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from mdps_ros.cli.options import (
     SettingsOption,
     read_settings,
 )
+from mdps_ros.runtime.waiting import compute_alone
 
 if TYPE_CHECKING:
     from mdps_ros.cli.bag_drive import BagDrive
@@ -66,6 +68,8 @@ def report(
         mdps report bag --map city.osm.pbf --set node.odometry_source=twist --image-topic /front
         mdps report answers.jsonl --map city.osm.pbf --drive bag --html report.html
     """
+    compute_alone(os.environ)  # before torch is imported, as in the node
+
     from mdps_ros.cli.looks import VIEW_PERIOD_S, looks_of, page_looks
     from mdps_ros.cli.show import NoteCounter
     from mdps_ros.evaluation import html_report, results, view_bag

@@ -10,7 +10,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from mdps_ros.ros.node import LocalizationNode
-from mdps_ros.runtime.waiting import wait_briefly
+from mdps_ros.runtime.waiting import compute_alone, wait_briefly
 from mdps_ros.settings import SettingsError
 
 
@@ -24,6 +24,7 @@ def main(args: list[str] | None = None) -> int:
         Exit code: 0 after a signal, 1 when the session failed, 2 for a bad parameter.
     """
     wait_briefly(os.environ)  # torch is imported when the node is configured
+    compute_alone(os.environ)
     node: LocalizationNode | None = None
     try:
         rclpy.init(args=args)

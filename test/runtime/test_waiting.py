@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mdps_ros.runtime.waiting import SPINS, wait_briefly
+from mdps_ros.runtime.waiting import SPINS, compute_alone, wait_briefly
 
 STARTS = {
     "command line": "from mdps_ros.cli.main import main; main(['--version'])",
@@ -34,3 +34,23 @@ def test_it_is_set_before_torch_is_imported(start: str) -> None:
         [sys.executable, "-c", code], env=unset, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == f"{SPINS} False"
+
+
+def test_the_node_computes_in_one_thread_unless_told_otherwise() -> None:
+    code = f"import os; {STARTS['node']}; import torch; print(torch.get_num_threads())"
+    unset = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    for chosen, expected in (({}, "1"), ({"OMP_NUM_THREADS": "2"}, "2")):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=unset | chosen,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == expected
+
+
+def test_a_chosen_number_of_threads_stays() -> None:
+    environment = {"OMP_NUM_THREADS": "3"}
+    compute_alone(environment)
+    assert environment == {"OMP_NUM_THREADS": "3"}
