@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -50,7 +51,12 @@ class FakePipeline:
     map_id = "a map"
     settings = Settings()
 
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+
     def load_map(self, source: str) -> Any:
+        assert self.go.wait(60.0)
         session: Any = SimpleNamespace(make_ready=lambda city: SimpleNamespace(map=city))
         return load_new_map(session, source, self.settings.node.map_resolution)
 
@@ -203,6 +209,8 @@ def test_a_defect_of_ours_is_an_undefined_failure(
 
 
 def test_both_services_take_turns(desk: Desk, floor: Path) -> None:
+    assert desk.pipeline is not None
+    desk.pipeline.go.clear()  # a small map may be loaded before anybody looks
     first = desk.begin(floor)
     first.send(None)
     assert desk.ask(floor).result == RESULTS["RESULT_UNDEFINED_FAILURE"]
@@ -210,6 +218,7 @@ def test_both_services_take_turns(desk: Desk, floor: Path) -> None:
     own = SimpleNamespace(success=None, message="", map_id="")
     _, load_map = desk.node.offered["~/load_map"]
     assert finished(load_map(SimpleNamespace(map=str(floor)), own)).message == BUSY
+    desk.pipeline.go.set()
     assert finished(first).result == RESULTS["RESULT_SUCCESS"]
     assert finished(load_map(SimpleNamespace(map=str(floor)), own)).success
 
