@@ -158,11 +158,15 @@ class BagDrive:
         placed = _placed(self._static, name, self._base)
         if placed is not None:  # else all of /tf is read, once
             return placed
-        return _placed(self._joints.still | self._static, name, self._base)
+        return _placed(self._still, name, self._base)
 
     @cached_property
     def _joints(self) -> Joints:
         return _joints(self._bag)
+
+    @cached_property
+    def _still(self) -> Tree:
+        return self._joints.still | self._static
 
 
 def open_drive(

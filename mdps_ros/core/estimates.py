@@ -163,9 +163,10 @@ def _climbed(
             there = near * inside
             mass = there.sum()
             # position and yaw apart have members near their means; both at once may have none
-            held = torch.where(mass > 0.0, centre, held)
+            some = mass > 0.0
+            held = torch.where(some, centre, held)
             shift = torch.stack((x, y, yaw)) @ there / mass
-            centre = torch.where(mass > 0.0, centre + shift, held)
+            centre = torch.where(some, centre + shift, held)
         step = centre - held
         along, turn = step[:2].norm() / radius_m, step[2].abs() / radius_yaw
         if bool(torch.maximum(along, turn) <= _SETTLED):

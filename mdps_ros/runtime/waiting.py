@@ -14,7 +14,6 @@ step of 1000 particles took 184 ms on two busy cores, with 1000 turns 3.4 ms. On
 another machine a whole frame takes 104 ms with 1000 turns, 57 with 5000, 47 with 20,000; beside two
 processes that never rest 144 to 190, 171 to 177 and 298 ms."""
 OURS_TO_LEAVE = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-THREADS = "OMP_NUM_THREADS"
 
 
 def wait_briefly(environment: MutableMapping[str, str]) -> None:
@@ -32,10 +31,9 @@ def compute_alone(environment: MutableMapping[str, str]) -> None:
 
     Their steps are many and small. On two cores a whole frame takes 49 ms in one thread, 44 to 57
     in two, by how long they wait; beside two processes that never rest 112 ms, against 170 and
-    more.
-    Sums then also have one order, so that a replay gives the bytes of the live run.
+    more. Sums then also have one order, so that a replay gives the bytes of the live run.
 
     Args:
         environment: of the process, `os.environ`.
     """
-    environment.setdefault(THREADS, "1")
+    environment.setdefault("OMP_NUM_THREADS", "1")

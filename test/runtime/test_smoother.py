@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from mdps_ros.core.types import Belief
 from mdps_ros.core.weights import DegenerateWeightsError
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.prior import PosePrior
@@ -292,7 +291,7 @@ def lost_ways(frame: FilterFrame, tries: int) -> int:
         generator = torch.Generator().manual_seed(seed)
         future = walk_module._begin([Station(frame, setup)], setup, generator)
         assert future.particle_count == 40
-        few = thinned(Belief(frame.filtered.state, frame.filtered.log_weights), 200)
+        few = thinned(frame.filtered, 200)
         try:
             walk_module._reweighed(few, future, setup)
         except DegenerateWeightsError:
@@ -341,14 +340,19 @@ def spread_out(belief):
     return belief._replace(state=state, log_weights=torch.full((1, 4000), -np.log(4000.0)))
 
 
-def test_where_the_past_knew_nothing_the_future_speaks_alone(round_corner) -> None:
-    frames, truth = round_corner
-    begun = [
+def begun_at(frames: list[FilterFrame], first: int) -> list[FilterFrame]:
+    """Frames of a filter that knows nothing before the first of these."""
+    return [
         frame._replace(predicted=spread_out(frame.predicted), filtered=spread_out(frame.filtered))
-        if index < 12
+        if index < first
         else frame
         for index, frame in enumerate(frames)
     ]
+
+
+def test_where_the_past_knew_nothing_the_future_speaks_alone(round_corner) -> None:
+    frames, truth = round_corner
+    begun = begun_at(frames, 12)
     for index in (4, 10):
         found = walk(begun)[index]
         assert found.smoothed
@@ -362,12 +366,7 @@ def test_a_place_that_stands_for_itself_alone_is_not_told_as_certain(
 ) -> None:
     """A measurement of 1 cm leaves one particle; its kernel is 0.4 m wide along each axis."""
     frames, truth = round_corner
-    begun = [
-        frame._replace(predicted=spread_out(frame.predicted), filtered=spread_out(frame.filtered))
-        if index < 12
-        else frame
-        for index, frame in enumerate(frames)
-    ]
+    begun = begun_at(frames, 12)
 
     def sharp(poses: torch.Tensor) -> torch.Tensor:
         return -0.5 * ((poses[..., 0] - float(truth[10, 0])) / 0.01).square()
@@ -383,10 +382,7 @@ def test_a_place_that_stands_for_itself_alone_is_not_told_as_certain(
 
 
 def test_no_claim_is_made_of_a_filter_that_knows_nothing(round_corner) -> None:
-    frames = [
-        frame._replace(predicted=spread_out(frame.predicted), filtered=spread_out(frame.filtered))
-        for frame in round_corner[0][:8]
-    ]
+    frames = begun_at(round_corner[0][:8], 8)
     for frame, found in zip(frames, walk(frames), strict=True):
         assert not found.smoothed
         assert torch.equal(found.pose, frame.filtered.state.pose[0])

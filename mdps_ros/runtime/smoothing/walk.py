@@ -176,30 +176,28 @@ def _meet(
             return found
         pairs = kernel_exponents(setup.kernel, on_map(frame.predicted.state), belief.state.pose)
         near = thinned(_within_reach(frame.predicted, pairs), _most(belief, setup))
-        counts = (setup.particles // 2, MORE_POINTS * setup.particles // 2)
-        return _combined(near, here, belief, setup, counts, generator)
+        return _combined(near, belief, frame, setup, generator)
     except DegenerateWeightsError:
         return None
 
 
 def _combined(
     near: Belief,
-    here: Station,
     belief: Belief,
+    frame: FilterFrame,
     setup: PassSetup,
-    counts: tuple[int, ...],
     generator: torch.Generator,
 ) -> SmoothedVehicle | None:
     """Places that both filters propose: the first number of which enough count, else the best."""
     best, most = None, 0.0
-    for count in counts:
+    for count in (setup.particles // 2, MORE_POINTS * setup.particles // 2):
         try:
             found = combine(
                 near,
                 belief,
                 setup.kernel,
                 setup.map_error,
-                here.frame.score,
+                frame.score,
                 setup.model.motion.weak_share,
                 count,
                 generator,
