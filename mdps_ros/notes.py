@@ -22,6 +22,7 @@ class Code(Enum):
     """What happened; stable names, used in diagnostics."""
 
     STARTED = "started"
+    NO_START = "no_start"
     CONVERGED = "converged"
     LOST = "lost"
     INITIAL_POSE = "initial_pose"

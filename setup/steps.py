@@ -50,7 +50,7 @@ class Setup:
         place = _hash([], str(venv), str(root), ".".join(map(str, sys.version_info[:2])))
         wheels = _hash(requirements + scripts, place)
         sources = [root / "CMakeLists.txt", root / "package.xml"]
-        for folder in ("msg", "srv", "cmake"):
+        for folder in ("msg", "srv", "action", "cmake"):
             sources += sorted((root / folder).iterdir())
         self._steps = [
             Step("virtual environment", place, self._make_venv),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import NamedTuple
 
@@ -91,30 +90,6 @@ def sample_prior(
     if isinstance(prior, RoadPrior):
         return _sample_road(prior, batch, count, generator)
     return _sample_free(prior, batch, count, generator)
-
-
-def within(prior: MapPrior, centre: NDArray[np.float64], radius: float) -> MapPrior | None:
-    """The part of a prior in a circle; None where it has none there.
-
-    Road segments that reach into the circle are kept whole.
-
-    Args:
-        prior: over a map.
-        centre: (2,) m.
-        radius: m.
-    """
-    if isinstance(prior, FreePrior):
-        inside = np.hypot(*(prior.centres - centre).T) <= radius
-        return prior._replace(centres=prior.centres[inside]) if inside.any() else None
-    roads = prior.roads
-    along, offset = roads.end - roads.start, centre - roads.start
-    share = (offset * along).sum(-1) / np.maximum((along * along).sum(-1), 1e-12)
-    nearest = np.clip(share, 0.0, 1.0)[:, None] * along - offset
-    inside = np.hypot(*nearest.T) <= radius
-    if not inside.any():
-        return None
-    kept = {field.name: getattr(roads, field.name)[inside] for field in dataclasses.fields(roads)}
-    return prior._replace(roads=dataclasses.replace(roads, **kept))
 
 
 def start_count(prior: Prior, spacing: float) -> int:

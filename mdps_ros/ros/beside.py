@@ -13,6 +13,7 @@ from mdps_ros.runtime.health import Health
 from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
 from mdps_ros.runtime.smoothing.pace import Progress
+from mdps_ros.runtime.watching.trail import Trail
 from mdps_ros.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Beside:
         publishing: takes what they make.
         telling: takes what is to be told.
         health: learns how the smoother does.
+        trail: remembers what it makes.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class Beside:
         publishing: Publishing,
         telling: Telling,
         health: Health,
+        trail: Trail,
     ) -> None:
         self._session = session
         self._publishing = publishing
         self._telling = telling
         self._health = health
+        self._trail = trail
         self._smoothing = self._smooth()
         self._look_on(city, settings)
 
@@ -106,6 +110,7 @@ class Beside:
 
     def _smoothed(self, trajectory: SmoothedTrajectory, progress: Progress) -> None:
         self._publishing.smoothed(trajectory)
+        self._trail.smooth(trajectory)
         self._health.smoothed(progress)
 
     def _smoother_failed(self, error: Exception) -> None:

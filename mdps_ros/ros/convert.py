@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,7 @@ from tf_transformations import quaternion_from_euler
 from visualization_msgs.msg import Marker, MarkerArray
 
 from mdps_ros.msg import (
+    FilterStatistics,
     Hypothesis,
     HypothesisArray,
     JumpEvent,
@@ -34,6 +35,7 @@ from mdps_ros.msg import (
 )
 from mdps_ros.runtime import outputs
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
+from mdps_ros.runtime.watching.trail import TrailPose, trail_poses
 
 if TYPE_CHECKING:  # these bring torch, which the node imports when it is configured
     from mdps_ros.core.mapdata import RasterTile
@@ -46,8 +48,13 @@ OCCUPIED_LAYERS = ("building", "barrier", "water")
 
 def header(stamp_ns: int, frame: str) -> Header:
     """Header with a stamp in nanoseconds."""
+    return Header(stamp=time(stamp_ns), frame_id=frame)
+
+
+def time(stamp_ns: int) -> Time:
+    """A time in nanoseconds."""
     sec, nanosec = divmod(stamp_ns, 1_000_000_000)
-    return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame)
+    return Time(sec=sec, nanosec=nanosec)
 
 
 def planar_pose(T: NDArray[np.floating]) -> Pose:
@@ -116,14 +123,16 @@ def smoothed_message(
     """All poses of a smoothed trajectory, stamped with the newest."""
     made = SmoothedTrajectory(header=header(int(trajectory.stamps_ns[-1]), frame), map_id=map_id)
     made.belief, made.revision = trajectory.belief, trajectory.revision
-    for index, stamp_ns in enumerate(trajectory.stamps_ns):
-        item = SmoothedPose(stamp=header(int(stamp_ns), frame).stamp)
-        item.pose.pose = planar_pose(trajectory.T_map_base[index])
-        item.pose.covariance = full_covariance(trajectory.covariance[index])
-        item.share = float(trajectory.mass[index])
-        item.smoothed = bool(trajectory.smoothed[index])
-        item.final = bool(trajectory.final[index])
-        made.poses.append(item)
+    made.poses = [trail_pose(pose) for pose in trail_poses(trajectory)]
+    return made
+
+
+def trail_pose(pose: TrailPose) -> SmoothedPose:
+    """Where the vehicle was at one frame; the frame of the map is told by whoever holds it."""
+    made = SmoothedPose(stamp=time(pose.stamp_ns), share=pose.mass)
+    made.pose.pose = planar_pose(pose.T_map_base)
+    made.pose.covariance = full_covariance(pose.covariance)
+    made.smoothed, made.final = pose.smoothed, pose.final
     return made
 
 
@@ -179,6 +188,9 @@ def status_message(
     map_id: str,
     frames_used: int,
     frames_dropped: int,
+    reason: str,
+    belief: int,
+    latency_s: float,
 ) -> LocalizerStatus:
     """How things stand after a frame; without an estimate the state is UNINITIALIZED.
 
@@ -186,6 +198,7 @@ def status_message(
     """
     made = LocalizerStatus(header=header(stamp_ns, frame), map_id=map_id)
     made.frames_used, made.frames_dropped = frames_used, frames_dropped
+    made.reason, made.belief, made.latency_s = reason, belief, latency_s
     made.state = getattr(LocalizerStatus, State.UNINITIALIZED.name)
     if estimate is None:
         return made
@@ -194,12 +207,27 @@ def status_message(
     made.particles = int(estimate.particles)
     made.effective_particles = float(estimate.effective_particles)
     made.travelled_m = float(estimate.travelled)
+    made.hypotheses = len(estimate.modes)
     covariance = estimate.covariance
     if estimate.modes:
         made.top_mass = float(estimate.modes[0].mass)
         covariance = estimate.modes[0].covariance
     made.sigma_position_m = float(max(np.linalg.eigvalsh(covariance[:2, :2])[-1], 0.0) ** 0.5)
     made.sigma_yaw_rad = float(max(covariance[2, 2], 0.0) ** 0.5)
+    return made
+
+
+def statistics_message(
+    estimate: PoseEstimate, frame: str, seconds: float, stages: Mapping[str, float], bytes_held: int
+) -> FilterStatistics:
+    """What an update cost: `seconds` in all and by stage, and the bytes that a GPU holds."""
+    made = FilterStatistics(header=header(estimate.stamp_ns, frame))
+    made.particles, made.hypotheses = int(estimate.particles), len(estimate.modes)
+    made.effective_particles = float(estimate.effective_particles)
+    made.update_ms = 1e3 * seconds
+    made.stages = list(stages)
+    made.stage_ms = [1e3 * value for value in stages.values()]
+    made.device_bytes = bytes_held
     return made
 
 

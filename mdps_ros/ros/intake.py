@@ -128,6 +128,10 @@ class Intake:
         name = "the request's pose"
         return messages.initial_pose_event(msg, self._frames.map, self._placement, name)
 
+    def region(self, msg: Any) -> NDArray[np.float64] | Note:
+        """A polygon's corners (P, 2) m in any frame that TF ties to the map, or why it is none."""
+        return messages.region(msg, self._frames.map, self._placement)
+
     def _extrinsics(self, frame: str) -> NDArray[np.float64] | None:
         return placement(self._buffer, self._frames.base, frame)
 

@@ -17,7 +17,9 @@ from rclpy.timer import Timer
 from mdps_ros.notes import Severity
 from mdps_ros.ros import params
 from mdps_ros.ros.aligning import AlignServices
+from mdps_ros.ros.global_search import GlobalSearch
 from mdps_ros.ros.map_changes import MapChanges
+from mdps_ros.ros.starting import Starting
 from mdps_ros.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -92,6 +94,8 @@ class LocalizationNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._judge_parameters)
         self._maps = MapChanges(self, lambda: self._pipeline)
         self._align = AlignServices(self, lambda: self._pipeline)
+        self._starting = Starting(self, lambda: self._pipeline)
+        self._search = GlobalSearch(self, lambda: self._pipeline)
         if self.declare_parameter("autostart", True).value:
             # By a clock that runs even while simulated time stands still, and from the executor,
             # so that the lifecycle services exist before torch is imported.
@@ -166,6 +170,11 @@ class LocalizationNode(LifecycleNode):
     def on_error(self, state: LifecycleState) -> None:
         """Back to unconfigured."""
         self.release()
+
+    def destroy_node(self) -> None:
+        """Destroy the node and what it serves."""
+        self._search.destroy()
+        super().destroy_node()
 
     def release(self) -> None:
         """Stop working; give back topics, session and map. Safe to repeat."""

@@ -15,6 +15,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 
+from mdps_ros.msg import HypothesisArray
 from mdps_ros.notes import Code, Note
 from mdps_ros.ros import diagnostics
 from mdps_ros.ros.aligning import Aligning
@@ -23,13 +24,13 @@ from mdps_ros.ros.bonding import make_bonding
 from mdps_ros.ros.intake import Intake
 from mdps_ros.ros.map_changes import NewMap, load_new_map, published_grid
 from mdps_ros.ros.publishing import Publishing
+from mdps_ros.ros.reporting import Reporting
 from mdps_ros.ros.requests import Requests
 from mdps_ros.ros.telling import Telling
 from mdps_ros.ros.watching import watched
 from mdps_ros.runtime.events import (
     Event,
     GlobalStartEvent,
-    ImageEvent,
     InitialPoseEvent,
     MapEvent,
     OdometryEvent,
@@ -37,11 +38,13 @@ from mdps_ros.runtime.events import (
     SettingsEvent,
     UpdateNowEvent,
 )
+from mdps_ros.runtime.following import Follower, Following
 from mdps_ros.runtime.health import Health
 from mdps_ros.runtime.jumps import CAUSES, JumpWatch
 from mdps_ros.runtime.keeping.archive import Archive
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, TransformEstimate
 from mdps_ros.runtime.prediction import Predictor
+from mdps_ros.runtime.watching.trail import Trail
 from mdps_ros.runtime.worker import Worker
 from mdps_ros.settings import Settings, with_values
 
@@ -49,8 +52,10 @@ if TYPE_CHECKING:
     from mdps_ros.maps import Map
     from mdps_ros.runtime.session import Session
 
-LATE_S = 60.0
-"""An estimate that is older is none of now: its stamp is of another clock."""
+FORGETTING = (Code.MAP_CHANGED, Code.STAMP_REGRESSION)
+"""Notes after which poses of before mean nothing."""
+
+DEACTIVATED = "the node was deactivated meanwhile; activate it, and ask again"
 
 REQUESTS = (GlobalStartEvent, InitialPoseEvent, UpdateNowEvent, RestoreEvent)
 """Events that wait for the activation, the last one of each kind; sensor data does not."""
@@ -86,21 +91,25 @@ class Pipeline:
         self._new_map: NewMap | None = None  # on its way to the session
         self._changed: Callable[[str], None] = lambda text: None  # told when it has come there
         self._kept: dict[type[Event], Event] = {}  # requests that came while inactive
-        self._stamp_ns = 0  # of the newest frame that was worked on
-        self._used = 0
-        self._dropped_before = 0  # by the worker's queue
-        self._dropped_inside = 0  # by the session
+        self._following, self._trail = Following(), Trail()
         self._publishing = Publishing(node, settings, city.id)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
         self._beside = Beside(
-            session, city, settings, self._publishing, self._telling, self._health
+            session, city, settings, self._publishing, self._telling, self._health, self._trail
         )
         self._jumps = JumpWatch(settings.estimate)
         self._predictor = Predictor(settings.motion, settings.node.odometry_rate)
         self._intake = Intake(node, settings, city.anchor, self._offer, self._heard, self._moved)
+        session.stopwatch.clock = time.perf_counter
+        self._reporting = Reporting(
+            node, self._publishing, self._health, session.stopwatch, lambda: self._intake.refused
+        )
         file, period = settings.node.state_file, settings.node.state_period
         self._archive = Archive(city.id, file, period, self._log)
-        self._requests = Requests(node, self._offer, self._intake.initial_pose, self._archive)
+        self._requests = Requests(
+            *(node, self._offer, self._intake.initial_pose, self._archive),
+            *(self._trail, settings.frames.map),
+        )
         guess, speak, failure = self._intake.guess, self._publishing.speak, self._telling.failure
         self._aligning = Aligning(node, session.ground, settings, guess, speak, failure)
         self._bonding = make_bonding(node, settings.node.bond_period)
@@ -134,9 +143,37 @@ class Pipeline:
         if self._open:
             self._offer(SettingsEvent(settings=settings))
 
-    def request(self, event: Event) -> None:
-        """Ask the session for something now, or at the next activation."""
+    @property
+    def intake(self) -> Intake:
+        """Converts what messages hold."""
+        return self._intake
+
+    @property
+    def hypotheses(self) -> HypothesisArray:
+        """Those of the newest estimate."""
+        return self._publishing.hypotheses
+
+    def request(self, event: Event, follower: Follower | None = None) -> bool:
+        """Ask the session for something now, or at the next activation.
+
+        Args:
+            event: what is asked for.
+            follower: told of what comes of it, in the worker's thread.
+
+        Returns:
+            False where the event waits for the activation.
+        """
+        if follower is not None:
+            self._following.add(follower)
         self._offer(event)
+        return self._open
+
+    def waiting_for(self) -> str:
+        """What has to come before there is another estimate."""
+        if not self._open:
+            return "the activation of the node"
+        first = "odometry" if self._publishing.estimate is None else "motion: drive on"
+        return self._health.missing(time.monotonic()) or first
 
     def load_map(self, source: str) -> NewMap:
         """Load a map for `change_map`; in a thread of its own. Raises as `load_new_map`."""
@@ -168,7 +205,7 @@ class Pipeline:
         self._worker.start()
         self._health.begin(time.monotonic())
         self._open = self._intake.open = True
-        self._report()
+        self._reporting.report()
         self._offer(SettingsEvent(settings=self._settings))  # they may have changed meanwhile
         kept, self._kept = self._kept, {}
         restored = self._archive.start()
@@ -180,6 +217,7 @@ class Pipeline:
     def close(self) -> None:
         """Take no more messages and wait for the workers; the belief is kept."""
         self._open = self._intake.open = False
+        self._following.give_up(DEACTIVATED)
         if self._bonding is not None:
             self._bonding.stop()
         self._worker.stop()
@@ -207,7 +245,7 @@ class Pipeline:
         elif self._open:
             note = self._worker.put(event)
             if note is not None:
-                self._dropped_before += note.code is Code.IMAGE_DROPPED
+                self._reporting.queued(note)
                 self._log(note)
         elif isinstance(event, REQUESTS):
             self._kept.pop(type(event), None)  # to the end: the last request wins
@@ -229,7 +267,6 @@ class Pipeline:
     # -- worker's thread -----------------------------------------------------------------------
 
     def _handle(self, event: Event) -> None:
-        is_image, estimated = isinstance(event, ImageEvent), False
         if isinstance(event, MapEvent):
             self._beside.stop()
             self._predictor.forget()  # what is claimed from here on is of another frame
@@ -248,8 +285,8 @@ class Pipeline:
             if jump is not None:
                 self._publishing.jump(jump)
             if isinstance(output, PoseEstimate):
-                self._stamp_ns, estimated = output.stamp_ns, True
                 self._publishing.pose(output)
+                self._trail.add(output)
             elif isinstance(output, TransformEstimate):
                 self._publishing.transform(output, self._intake.odom_frame)
             elif isinstance(output, ParticleSnapshot):
@@ -257,13 +294,8 @@ class Pipeline:
             elif isinstance(output, Note):
                 self._take_note(output)
             self._beside.said(output, jump)
-        self._used += is_image
-        if is_image or estimated or isinstance(event, MapEvent):
-            self._report()
-        if estimated:
-            late = (self._node.get_clock().now().nanoseconds - self._stamp_ns) * 1e-9
-            # anything else is the difference of two clocks, as when a bag is played
-            self._health.worked(seconds, late if 0.0 <= late < LATE_S else None)
+        self._reporting.answered(event, outputs, seconds)
+        self._following.take(event, outputs)
         self._archive.keep(self._session.held(), time.monotonic())
         self._aligning.keep(self._session.recent)
 
@@ -286,14 +318,11 @@ class Pipeline:
         self._beside.adopt(settings)
 
     def _take_note(self, note: Note) -> None:
-        self._dropped_inside += note.code is Code.IMAGE_DROPPED
+        self._reporting.note(note)
+        if note.code in FORGETTING:
+            self._trail.forget()
         if note.code in CAUSES:  # what was published before belongs to another belief
             self._publishing.restart()
         self._log(note)
         if note.code is Code.MAP_CHANGED:
             self._changed(note.text)
-
-    def _report(self) -> None:
-        dropped = self._intake.refused + self._dropped_before + self._dropped_inside
-        self._publishing.status(self._stamp_ns, self._used, dropped)
-        self._health.reported(self._publishing.estimate, self._used, dropped)

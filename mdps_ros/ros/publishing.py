@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,11 @@ from rclpy.lifecycle import LifecycleNode
 from tf2_ros import TransformBroadcaster
 
 from mdps_ros.core.mapdata import RasterTile
+from mdps_ros.msg import HypothesisArray
 from mdps_ros.ros import convert, topics
 from mdps_ros.ros.diagnostics import diagnostics_message
 from mdps_ros.ros.images import image_message
+from mdps_ros.runtime.device import device_bytes
 from mdps_ros.runtime.health import Condition
 from mdps_ros.runtime.jumps import PoseJump
 from mdps_ros.runtime.mode_ids import ModeIds
@@ -55,6 +57,7 @@ class Publishing:
         self._ids = ModeIds(settings.estimate)
         self._path: deque[PoseStamped] = deque(maxlen=PATH_POSES)
         self._estimate: PoseEstimate | None = None
+        self._hypotheses = HypothesisArray()
         self._speaking = True
 
     def speak(self, speaking: bool) -> None:
@@ -79,7 +82,7 @@ class Publishing:
     def change_map(self, map_id: str) -> None:
         """What comes from now on is of another map, and so is its frame."""
         self._map_id = map_id
-        self._estimate = None
+        self._estimate, self._hypotheses = None, HypothesisArray()
         self._ids = ModeIds(self._settings.estimate)  # two places may have equal coordinates
         self._path.clear()
 
@@ -92,7 +95,8 @@ class Publishing:
         self._estimate = estimate
         self._send(topics.POSE, convert.pose_message(estimate, self._frame))
         ids = self._ids.assign(estimate.modes)
-        self._send(topics.HYPOTHESES, convert.hypotheses_message(estimate, ids, self._frame))
+        self._hypotheses = convert.hypotheses_message(estimate, ids, self._frame)
+        self._send(topics.HYPOTHESES, self._hypotheses)
         if self._wanted(topics.MARKERS):
             self._send(topics.MARKERS, convert.markers_message(estimate, self._frame))
         if estimate.state is State.TRACKING:
@@ -160,22 +164,30 @@ class Publishing:
         message = diagnostics_message(conditions, now, name, self._map_id)
         self._send(topics.DIAGNOSTICS, message)
 
-    def status(self, stamp_ns: int, used: int, dropped: int) -> None:
-        """Publish how things stand after a frame."""
-        message = convert.status_message(
-            self._estimate,
-            stamp_ns=stamp_ns,
-            frame=self._frame,
-            map_id=self._map_id,
-            frames_used=used,
-            frames_dropped=dropped,
-        )
+    def status(self, **counts: Any) -> None:
+        """Publish how things stand after a frame; counts as `convert.status_message` has them."""
+        estimate, frame, map_id = self._estimate, self._frame, self._map_id
+        message = convert.status_message(estimate, frame=frame, map_id=map_id, **counts)
         self._send(topics.STATUS, message)
+
+    def statistics(
+        self, estimate: PoseEstimate, seconds: float, stages: Mapping[str, float]
+    ) -> None:
+        """Publish what an update cost to those who listen."""
+        if self._wanted(topics.STATISTICS):
+            held = device_bytes()
+            message = convert.statistics_message(estimate, self._frame, seconds, stages, held)
+            self._send(topics.STATISTICS, message)
 
     @property
     def estimate(self) -> PoseEstimate | None:
         """The newest one that was published."""
         return self._estimate
+
+    @property
+    def hypotheses(self) -> HypothesisArray:
+        """Those of the newest estimate."""
+        return self._hypotheses
 
     @property
     def _frame(self) -> str:

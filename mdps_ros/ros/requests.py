@@ -8,17 +8,21 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import Empty
 
-from mdps_ros.ros import services
+from mdps_ros.ros import convert, services
 from mdps_ros.ros.installed import installed
 from mdps_ros.runtime.events import Event, GlobalStartEvent, RestoreEvent, UpdateNowEvent
+from mdps_ros.runtime.inputs import messages
 from mdps_ros.runtime.keeping.archive import Archive
 from mdps_ros.runtime.keeping.belief_file import BeliefFileError
-from mdps_ros.srv import LoadState, SaveState
+from mdps_ros.runtime.watching.trail import Trail
+from mdps_ros.srv import GetTrajectory, LoadState, SaveState
 
 NO_NAV2 = (
     "nav2_msgs is not installed, so the service set_initial_pose is not offered; the topic "
     "initialpose does the same"
 )
+
+NO_POSES = "no pose was estimated in that time; zero for begin and end asks for all there are"
 
 
 def nav2_set_initial_pose() -> Any | None:
@@ -34,6 +38,8 @@ class Requests:
         offer: takes an event now, or at the next activation.
         initial_pose: takes a geometry_msgs/PoseWithCovarianceStamped.
         archive: writes and reads beliefs.
+        trail: the way of the vehicle.
+        frame: of the map.
     """
 
     def __init__(
@@ -42,16 +48,21 @@ class Requests:
         offer: Callable[[Event], None],
         initial_pose: Callable[[Any], None],
         archive: Archive,
+        trail: Trail,
+        frame: str,
     ) -> None:
         self._node = node
         self._offer = offer
         self._initial_pose = initial_pose
         self._archive = archive
+        self._trail = trail
+        self._frame = frame
         self._services = [
             node.create_service(Empty, services.REINITIALIZE.name, self._reinitialize),
             node.create_service(Empty, services.UPDATE_NOW.name, self._update_now),
             node.create_service(SaveState, services.SAVE.name, self._save),
             node.create_service(LoadState, services.LOAD.name, self._load),
+            node.create_service(GetTrajectory, services.TRAJECTORY.name, self._trajectory),
         ]
         kind = nav2_set_initial_pose()
         if kind is None:
@@ -74,6 +85,15 @@ class Requests:
 
     def _set_pose(self, request: Any, response: Any) -> Any:
         self._initial_pose(request.pose)
+        return response
+
+    def _trajectory(self, request: Any, response: Any) -> Any:
+        begin_ns, end_ns = (messages.time_ns(t) for t in (request.begin, request.end))
+        poses = self._trail.between(begin_ns, end_ns, request.smoothed)
+        response.frame_id, response.map_id = self._frame, self._archive.map_id
+        response.success = bool(poses)
+        response.poses = [convert.trail_pose(pose) for pose in poses]
+        response.message = f"{len(poses)} poses" if poses else NO_POSES
         return response
 
     def _save(self, request: Any, response: Any) -> Any:

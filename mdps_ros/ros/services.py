@@ -1,4 +1,4 @@
-"""The node's services in one table."""
+"""The node's services and its action, in one table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service. Names are relative to the node's namespace, `~` is the node's own name.
+    """One service or action; the name is relative to the namespace, `~` is the node's own name.
 
     Attributes:
         name: service name.
-        type_name: as `ros2 service` prints it.
+        type_name: as `ros2 service` or `ros2 action` prints it.
         meaning: one sentence for people.
     """
 
@@ -27,6 +27,10 @@ UPDATE_NOW = Service("request_nomotion_update", "std_srvs/srv/Empty",
     "Use the next image or odometry although the vehicle has not moved.")
 SET_POSE = Service("set_initial_pose", "nav2_msgs/srv/SetInitialPose",
     "As the topic `initialpose`; offered where nav2_msgs is installed.")
+PLACE = Service("~/set_pose", "mdps_ros/srv/SetPose",
+    "As the topic `initialpose`, with an answer; or search around a mere guess (`relocalize`).")
+TRAJECTORY = Service("~/get_trajectory", "mdps_ros/srv/GetTrajectory",
+    "The way of the vehicle between two times, as the filter or as the smoother sees it.")
 SAVE = Service("~/save_state", "mdps_ros/srv/SaveState",
     "Write the whole belief to a file (`node.state_file` where the request names none).")
 LOAD_MAP = Service("~/load_map", "mdps_ros/srv/LoadMap",
@@ -46,11 +50,14 @@ YABLOC_ALIGN = Service("~/yabloc_align_srv",
 TRIGGER = Service("~/yabloc_trigger_srv", "std_srvs/srv/SetBool",
     "Hold poses, predicted and smoothed ones included, and transform back (false), or publish "
     "them (true); the filter goes on.")
+GLOBAL_LOCALIZE = Service("~/global_localize", "mdps_ros/action/GlobalLocalize",
+    "Action: find the vehicle anew, on the whole map, in a polygon or around a guess; tells how "
+    "the search stands, and at the end honestly whether it succeeded.")
 # fmt: on
 
 SERVICES: tuple[Service, ...] = (
-    REINITIALIZE, UPDATE_NOW, SET_POSE, SAVE, LOAD, LOAD_MAP, NAV2_LOAD_MAP, ALIGN, YABLOC_ALIGN,
-    TRIGGER,
+    REINITIALIZE, UPDATE_NOW, SET_POSE, PLACE, TRAJECTORY, SAVE, LOAD, LOAD_MAP, NAV2_LOAD_MAP,
+    ALIGN, YABLOC_ALIGN, TRIGGER, GLOBAL_LOCALIZE,
 )  # fmt: skip
 """The whole table."""
 

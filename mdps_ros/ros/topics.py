@@ -17,7 +17,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix, Point
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from mdps_ros.msg import HypothesisArray, JumpEvent, LocalizerStatus, SmoothedTrajectory
+from mdps_ros.msg import (
+    FilterStatistics,
+    HypothesisArray,
+    JumpEvent,
+    LocalizerStatus,
+    SmoothedTrajectory,
+)
 from mdps_ros.ros.installed import installed
 
 
@@ -127,11 +133,14 @@ HYPOTHESIS_MAP = Topic("hypothesis_map", Image, 2,
     "The map around the belief, north up, with particles, hypotheses with number and share, the "
     "estimate and the way there, rgb8, at most twice a second; made only when somebody listens.")
 STATUS = Topic("status", LocalizerStatus, 1,
-    "State, particles, spread, frame counts; at activation and once per frame.", latched=True)
+    "State and why, particles, spread, frame counts; at activation and once per frame.",
+    latched=True)
 MAP = Topic("map", OccupancyGrid, 1,
     "0 road or free floor, 100 building, barrier or water, -1 other ground.", latched=True)
 JUMPS = Topic("jumps", JumpEvent, 10,
     "The claimed pose jumped, that is, map -> odom changed by more than the motion explains.")
+STATISTICS = Topic("statistics", FilterStatistics, 10,
+    "What each update cost, stage by stage; made only when somebody listens.")
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, 10,
     "State, rates and ages of the inputs, drops, latency, map and device; once a second.")
 BOND = Topic("bond", bond_status(), 5,
@@ -148,7 +157,7 @@ INPUTS: tuple[Topic, ...] = (
 )  # fmt: skip
 OUTPUTS: tuple[Topic, ...] = (
     POSE, PREDICTED, PARTICLE_CLOUD, PARTICLES, PATH, SMOOTHED, SMOOTHED_PATH, HYPOTHESES, MARKERS,
-    OVERLAY, HYPOTHESIS_MAP, STATUS, MAP, JUMPS, DIAGNOSTICS,
+    OVERLAY, HYPOTHESIS_MAP, STATUS, MAP, JUMPS, STATISTICS, DIAGNOSTICS,
 )  # fmt: skip
 TOPICS: tuple[Topic, ...] = (*INPUTS, *OUTPUTS, BOND, TF)
 """The whole table."""

@@ -15,3 +15,8 @@ def choose_device(name: str) -> tuple[torch.device, tuple[Note, ...]]:
         return torch.device("cpu"), ()
     text = "no CUDA device here; running on the CPU (runtime.device: auto silences this)"
     return torch.device("cpu"), (Note(Code.DEVICE, Severity.WARN, text),)
+
+
+def device_bytes() -> int:
+    """Memory that tensors hold on a GPU; 0 without one."""
+    return torch.cuda.memory_allocated() if torch.cuda.is_available() else 0

@@ -98,11 +98,14 @@ class InitialPoseEvent:
         stamp_ns: time the pose is valid at; 0 means now, that is, the newest odometry.
         T_map_base: (3,) float64 x m, y m, yaw rad.
         covariance: (3, 3) float64 of (x, y, yaw); zeros are floored.
+        told: False for a mere guess, that is, a place to search around: what is found there has to
+            be confirmed before it is claimed.
     """
 
     stamp_ns: int
     T_map_base: NDArray[np.float64]
     covariance: NDArray[np.float64]
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +129,15 @@ class PlaceEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlobalStartEvent:
-    """Forget the pose and start over the whole map.
+    """Forget the pose and start over the whole map, or over a part of it.
 
     Attributes:
         heading: (mean rad, standard deviation rad) ccw from east, or None when unknown.
+        region: (P, 2) float64 m, corners of a polygon whose sides do not cross; None for all.
     """
 
     heading: tuple[float, float] | None = None
+    region: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

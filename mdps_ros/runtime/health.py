@@ -144,6 +144,19 @@ class Health:
                 *self._facts,
             )
 
+    def missing(self, now_s: float) -> str:
+        """Which inputs do not come, and what to do; empty where all do."""
+        with self._lock:
+            condition = self._input_condition(now_s)
+        return "" if condition.severity is Severity.INFO else condition.text
+
+    def reason(self, now_s: float) -> str:
+        """What the state is due to: inputs that do not come, else what the state means."""
+        with self._lock:
+            state = self._localization()
+            inputs = self._input_condition(now_s)
+        return state.text if inputs.severity is Severity.INFO else f"{state.text}; {inputs.text}"
+
     def _localization(self) -> Condition:
         estimate = self._estimate
         state = State.UNINITIALIZED if estimate is None else estimate.state

@@ -39,6 +39,7 @@ from mdps_ros.runtime.places import Places
 from mdps_ros.runtime.smoothing.frames import FilterFrame
 from mdps_ros.runtime.smoothing.smoother import Smoother
 from mdps_ros.runtime.starts import Begun, Starts
+from mdps_ros.runtime.stopwatch import Stopwatch
 from mdps_ros.runtime.updates import Updates
 from mdps_ros.runtime.watching.recent import Seen
 from mdps_ros.settings import MapErrorSettings, Settings, with_values
@@ -132,6 +133,11 @@ class Session:
     def watch(self, watch: Callable[[FilterFrame | None], None] | None) -> None:
         self._updates.watch = watch
 
+    @property
+    def stopwatch(self) -> Stopwatch:
+        """Times the stages of updates as soon as it has a clock."""
+        return self._updates.stopwatch
+
     def handle(self, event: Event) -> tuple[Output, ...]:
         """Take one event in; answers are in the order in which they came about."""
         outputs: list[Output] = [*self._pending_notes]
@@ -155,7 +161,7 @@ class Session:
         elif isinstance(event, MapEvent):
             outputs += self._change_map(event.ready)
         else:
-            outputs.append(self._starts.anywhere(event.heading))
+            outputs += self._begin(self._starts.anywhere(event))
         return tuple(outputs)
 
     def held(self) -> SavedBelief | None:
@@ -221,18 +227,18 @@ class Session:
             pose = self._localizer.summary().T_map_base
             belief = carried_over(held.belief, pose, self._map, ready.map)
         self._map, self._cameras = ready.map, ready.cameras
-        self._starts.forget()  # what waits is of the map before
         self._places.clear()
         self._silence.expected = self._cameras.any
         self._cameras.adopt(self._settings)
         self._localizer.change_ground(ready.ground, belief)
+        self._starts.change_map()  # what waits is of the map before
         self._updates.change_map(self._cameras)
         self._updates.adopt(self._settings)
         note = changed(self._map, tracked=tracked, carried=belief is not None)
         if held is None or last is None or newest is None:
             return [note]
         if belief is None:
-            self._starts.begin_anywhere(None)
+            self._starts.begin_anywhere(self._localizer.global_prior(None))
         else:
             self._updates.begin(last, held.state, held.travelled)
         return [note, *self._begin(Begun(update=True, answer=True))]

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mdps_ros.models.prior import PosePrior
+from mdps_ros.models.prior import MapPrior, MovedPrior, PosePrior
+from mdps_ros.models.prior_parts import inside
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime.events import InitialPoseEvent, OdometryEvent
+from mdps_ros.runtime.events import GlobalStartEvent, InitialPoseEvent, OdometryEvent
 from mdps_ros.runtime.frames import between, compose
 from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer
 from mdps_ros.runtime.keeping.belief_file import SavedBelief
@@ -17,6 +18,10 @@ from mdps_ros.runtime.localizer import Localizer
 from mdps_ros.runtime.updates import Updates
 from mdps_ros.settings import StartSettings
 
+NOWHERE = (
+    "no road or free floor of the map lies in the region, so the belief stays; give corners in the "
+    "map's frame, in metres"
+)
 FLOOR = np.diag([0.1**2, 0.1**2, 0.02**2])  # least variance of an initial pose: m^2, m^2, rad^2
 
 
@@ -51,7 +56,8 @@ class Starts:
         updates: Updates,
         odometry: OdometryBuffer,
     ) -> None:
-        self._heading = (settings.heading, settings.heading_sd) if settings.heading_known else None
+        heading = (settings.heading, settings.heading_sd) if settings.heading_known else None
+        self._anywhere = localizer.global_prior(heading)
         self._localizer = localizer
         self._updates = updates
         self._odometry = odometry
@@ -73,23 +79,33 @@ class Starts:
         self._localizer.restore(saved.belief, saved.fit)
         return self.due()
 
-    def anywhere(self, heading: tuple[float, float] | None) -> Note:
-        """Start over the whole map, and do so again where time goes back."""
-        self._heading = heading
+    def anywhere(self, request: GlobalStartEvent) -> Begun:
+        """Start over the map or a region of it, and do so again where time goes back."""
+        everywhere = self._localizer.global_prior(request.heading)
+        prior = everywhere if request.region is None else inside(everywhere, request.region)
+        if prior is None:
+            return Begun((Note(Code.NO_START, Severity.ERROR, NOWHERE),))
+        self._anywhere = prior
         self.forget()
-        self.begin_anywhere(heading)
-        return Note(Code.STARTED, Severity.INFO, "restarted over the whole map")
+        self.begin_anywhere(prior)
+        where = "the whole map" if request.region is None else "a region of the map"
+        return Begun((Note(Code.STARTED, Severity.INFO, f"restarted over {where}"),), update=True)
 
-    def begin_anywhere(self, heading: tuple[float, float] | None) -> None:
-        """A belief over the whole map, at the newest odometry where there is any."""
-        self._localizer.start(self._localizer.global_prior(heading))
+    def begin_anywhere(self, prior: MapPrior) -> None:
+        """A belief over a map or a part of it, at the newest odometry where there is any."""
+        self._localizer.start(prior)
         newest = self._odometry.newest
         if newest is not None:
             self._updates.begin(newest)
 
     def unasked(self) -> None:
-        """A belief over the whole map, with the heading that is known."""
-        self._localizer.start(self._localizer.global_prior(self._heading))
+        """A belief over the map, as far as the start is known."""
+        self._localizer.start(self._anywhere)
+
+    def change_map(self) -> None:
+        """The localizer is on another map: places of the one before mean nothing there."""
+        self.forget()
+        self._anywhere = self._localizer.global_prior(self._anywhere.heading)
 
     def expect(self, event: OdometryEvent) -> None:
         """The first odometry: let that of a saved belief come before it where it goes on."""
@@ -113,12 +129,18 @@ class Starts:
         moved = np.zeros(3) if then is None else between(then.T_odom_base, newest.T_odom_base)
         mean = compose(request.T_map_base, moved)
         covariance = np.where(FLOOR > 0, np.maximum(request.covariance, FLOOR), request.covariance)
-        self._localizer.start(PosePrior(mean, covariance))
+        if request.told:
+            self._localizer.start(PosePrior(mean, covariance))
+            text = "restarted around the initial pose"
+        else:
+            self._localizer.start(MovedPrior(PosePrior(request.T_map_base, covariance), moved))
+            text = "searching around the pose that was guessed"
         self._pose = None
-        self._updates.begin(newest, told=True)
+        self._updates.begin(newest, told=request.told)
         data = {"x_m": mean[0], "y_m": mean[1]}
-        text = "restarted around the initial pose"
-        return Begun((Note(Code.INITIAL_POSE, Severity.INFO, text, data),), True, True)
+        note = Note(Code.INITIAL_POSE, Severity.INFO, text, data)
+        # a guess waits for the next image: without any it would count as confirmed
+        return Begun((note,), update=True, answer=request.told)
 
     def _resume(self, saved: SavedBelief) -> Begun:
         """With the saved belief at its own odometry, or at the newest there is."""

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mdps_ros.models.prior import RegionPrior, within
+from mdps_ros.models.prior import RegionPrior
+from mdps_ros.models.prior_parts import within
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.cameras import Cameras
 from mdps_ros.runtime.events import ImageEvent
@@ -21,6 +22,7 @@ from mdps_ros.runtime.recovery.around import Around
 from mdps_ros.runtime.recovery.claims import Claims
 from mdps_ros.runtime.smoothing.frames import FilterFrame
 from mdps_ros.runtime.smoothing.smoother import Smoother
+from mdps_ros.runtime.stopwatch import Stopwatch
 from mdps_ros.runtime.travel import Travel
 from mdps_ros.runtime.watching.recent import Recent, Seen
 from mdps_ros.settings import Settings
@@ -36,6 +38,7 @@ class Updates:
         watch: called with what every update leaves for smoothers, and with None where the filter
             begins anew; None where nobody wants to know.
         smoother: smooths in line; None where nobody does.
+        stopwatch: times the stages of an update.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Updates:
         self.recent = Recent()
         self.watch: Callable[[FilterFrame | None], None] | None = None
         self.smoother: Smoother | None = None
+        self.stopwatch = Stopwatch()
         self._recovery = settings.recovery
         self._localizer = localizer
         self._around = Around(settings.runtime.seed, localizer.device)
@@ -109,8 +113,11 @@ class Updates:
             travelled: m since the last image of its kind.
         """
         names, notes = self._advance(now, motion, image, travelled)
-        smoothed = self._smooth(now.stamp_ns)  # before the report, which may start the filter anew
-        return [*notes, *self._report(now, names), *smoothed]
+        with self.stopwatch.stage("smooth"):
+            smoothed = self._smooth(now.stamp_ns)  # before the report, which may start anew
+        with self.stopwatch.stage("summarise"):
+            report = self._report(now, names)
+        return [*notes, *report, *smoothed]
 
     def _advance(
         self, now: OdometrySample, motion: Motion, image: ImageEvent | None, travelled: float
@@ -120,13 +127,16 @@ class Updates:
         look = None
         if image is not None:
             self.travel.looked(type(image), now)
-            look = self._cameras.bind(image)
+            with self.stopwatch.stage("look at the image"):
+                look = self._cameras.bind(image)
         share = look.share(travelled) if look else 0.0
-        names = self._localizer.advance(motion, look, share)
+        with self.stopwatch.stage("move and weigh"):
+            names = self._localizer.advance(motion, look, share)
         self.travel.last = now
         self.recent.add(Seen(now, look, share))
         if look is not None and look.name in names:
-            self.claims.look(look, self._localizer.belief, share, self._elsewhere)
+            with self.stopwatch.stage("doubt the claim"):
+                self.claims.look(look, self._localizer.belief, share, self._elsewhere)
         elif look is not None:
             text = f"the belief covers more map than the {look.name} model holds; left out for now"
             notes.append(Note(Code.MODEL_SKIPPED, Severity.INFO, text))

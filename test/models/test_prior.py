@@ -20,8 +20,8 @@ from mdps_ros.models.prior import (
     RoadPrior,
     sample_prior,
     start_count,
-    within,
 )
+from mdps_ros.models.prior_parts import within
 from test.models.road_worlds import distances, roads
 
 COUNT = 20_000
@@ -204,34 +204,6 @@ def test_start_count_of_floor_grows_with_its_area_and_shrinks_with_a_known_headi
 
 
 # -- regions ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("centre", "radius", "streets"),
-    [
-        ((50.0, 20.0), 21.0, [0]),  # beside the middle of the first
-        ((50.0, 20.0), 19.0, []),
-        ((-30.0, 0.0), 31.0, [0]),  # before its end
-        ((0.0, 1150.0), 1.0, [1]),
-        ((0.0, 0.0), 1e5, [0, 1, 2, 3]),
-    ],
-)
-def test_a_region_holds_the_roads_that_reach_into_it(centre, radius: float, streets) -> None:
-    part = within(RoadPrior(TOWN), np.array(centre), radius)
-    if not streets:
-        assert part is None
-        return
-    assert isinstance(part, RoadPrior)
-    np.testing.assert_array_equal(part.roads.start, TOWN.start[streets])
-    np.testing.assert_array_equal(part.roads.oneway, TOWN.oneway[streets])
-
-
-def test_a_region_holds_the_free_cells_in_it() -> None:
-    floor = FreePrior(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 1.0)
-    part = within(floor, np.zeros(2), 5.0)
-    assert isinstance(part, FreePrior)
-    np.testing.assert_array_equal(part.centres, floor.centres[:2])
-    assert within(floor, np.array([50.0, 0.0]), 5.0) is None
 
 
 @pytest.mark.parametrize("elsewhere", [0.0, 0.25])

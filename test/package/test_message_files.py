@@ -12,11 +12,13 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "msg").glob("*.msg"))
 SERVICES = sorted((ROOT / "srv").glob("*.srv"))
+ACTIONS = sorted((ROOT / "action").glob("*.action"))
 FIELD = re.compile(r"^(?P<type>[\w/]+(\[\d*\])?)\s+(?P<name>\w+)\s*(?P<constant>=\s*\w+)?")
 UNIT_OR_FRAME = re.compile(
     r"unit: (1|byte|metre|radian)\b|frame\b|metre|radian|empty without a map"
 )
 TEXT = re.compile(r"\b(file|hash|what)\b", re.IGNORECASE)
+STRING = re.compile(r"^string(\[\])?\s+(\w+)", re.MULTILINE)
 
 
 def fields(text: str) -> list[tuple[str, str]]:
@@ -46,9 +48,11 @@ def typestore() -> Any:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_field_has_a_comment_with_its_unit_or_frame(path: Path) -> None:
-    found = fields(path.read_text())
+    text = path.read_text()
+    found, words = fields(text), {name for _, name in STRING.findall(text)}
     assert found
-    assert not [name for name, comment in found if not UNIT_OR_FRAME.search(comment)]
+    for name, comment in found:
+        assert UNIT_OR_FRAME.search(comment) or (name in words and TEXT.search(comment)), name
 
 
 def test_that_check_sees_a_field_without_unit() -> None:
@@ -58,17 +62,19 @@ def test_that_check_sees_a_field_without_unit() -> None:
     assert [bool(UNIT_OR_FRAME.search(comment)) for _, comment in found] == [True, False, False]
 
 
-@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.stem)
-def test_every_field_of_a_service_says_what_it_is(path: Path) -> None:
-    request, answer = path.read_text().split("---")
-    for name, comment in fields(request) + fields(answer):
+@pytest.mark.parametrize("path", SERVICES + ACTIONS, ids=lambda path: path.stem)
+def test_every_field_of_a_service_or_action_says_what_it_is(path: Path) -> None:
+    parts = path.read_text().split("---")
+    assert len(parts) == (3 if path in ACTIONS else 2)
+    for name, comment in (field for part in parts for field in fields(part)):
         assert UNIT_OR_FRAME.search(comment) or TEXT.search(comment), name
 
 
-def test_cmake_names_every_message_and_service_file() -> None:
+def test_cmake_names_every_file_of_an_interface() -> None:
     text = (ROOT / "CMakeLists.txt").read_text()
     assert sorted(re.findall(r'"msg/(\w+)\.msg"', text)) == [path.stem for path in FILES]
     assert sorted(re.findall(r'"srv/(\w+)\.srv"', text)) == [path.stem for path in SERVICES]
+    assert sorted(re.findall(r'"action/(\w+)\.action"', text)) == [path.stem for path in ACTIONS]
 
 
 def example(name: str) -> Any:
@@ -84,6 +90,10 @@ def example(name: str) -> Any:
             setattr(message, field, True)
         elif kind == "string":
             setattr(message, field, f"text {number}")
+        elif kind == "sequence<string>":
+            setattr(message, field, ["one", f"text {number}"])
+        elif kind == "sequence<double>":
+            setattr(message, field, [0.5, number + 0.25])
         elif kind.startswith("sequence<mdps_ros/"):
             inside = kind.removeprefix("sequence<mdps_ros/").removesuffix(">")
             setattr(message, field, [example(inside), example(inside)])

@@ -55,7 +55,7 @@ def test_nothing_is_missing_on_a_machine_that_has_it(tmp_path: Path) -> None:
 def test_a_machine_without_compilers_ends_the_set_up_with_status_2(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     checkout.mkdir()
-    for name in ("setup", "msg", "srv", "cmake"):
+    for name in ("setup", "msg", "srv", "action", "cmake"):
         shutil.copytree(ROOT / name, checkout / name)
     for name in ("CMakeLists.txt", "package.xml"):
         shutil.copy(ROOT / name, checkout / name)
@@ -101,9 +101,16 @@ print(json.dumps(done))
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("msg", "srv", "cmake"):
+    for name in ("msg", "srv", "action", "cmake"):
         (tmp_path / name).mkdir()
-    for name in ("CMakeLists.txt", "package.xml", "msg/A.msg", "srv/A.srv", "cmake/a.in"):
+    for name in (
+        "CMakeLists.txt",
+        "package.xml",
+        "msg/A.msg",
+        "srv/A.srv",
+        "action/A.action",
+        "cmake/a.in",
+    ):
         (tmp_path / name).write_text("first")
     return tmp_path
 

@@ -51,7 +51,15 @@ def estimate(state: State = State.TRACKING) -> PoseEstimate:
 
 def status(value: PoseEstimate | None) -> LocalizerStatus:
     return convert.status_message(
-        value, stamp_ns=STAMP, frame="map", map_id="abc", frames_used=7, frames_dropped=2
+        value,
+        stamp_ns=STAMP,
+        frame="map",
+        map_id="abc",
+        frames_used=7,
+        frames_dropped=2,
+        reason="tracking",
+        belief=3,
+        latency_s=0.25,
     )
 
 
@@ -79,6 +87,18 @@ def test_status_tells_the_spread_of_the_heaviest_mode() -> None:
     assert message.sigma_yaw_rad == pytest.approx(math.sqrt(0.5 / 4))
     assert (message.top_mass, message.frames_used, message.frames_dropped) == (0.7, 7, 2)
     assert message.map_id == "abc"
+    assert (message.hypotheses, message.reason, message.belief) == (2, "tracking", 3)
+    assert message.latency_s == 0.25
+
+
+def test_statistics_tell_the_cost_of_an_update_by_stage() -> None:
+    stages = {"move and weigh": 0.004, "summarise": 0.001}
+    message = convert.statistics_message(estimate(), "map", 0.006, stages, 1024)
+    assert (message.particles, message.hypotheses, message.effective_particles) == (1234, 2, 617.5)
+    assert message.update_ms == pytest.approx(6.0)
+    assert list(message.stages) == list(stages)
+    assert list(message.stage_ms) == pytest.approx([4.0, 1.0])
+    assert (message.device_bytes, message.header.frame_id) == (1024, "map")
 
 
 def test_status_before_any_estimate_is_uninitialized() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from mdps_ros.msg import LocalizerStatus
 from mdps_ros.ros import requests, services, topics
 from mdps_ros.runtime.events import Event, GlobalStartEvent, UpdateNowEvent
 from mdps_ros.runtime.keeping.archive import Archive
+from mdps_ros.runtime.watching.trail import Trail
 from test.ros.test_node import ACTIVE, NAME, odometry
 
 ARCHIVE = Archive("a map", "", 1.0, lambda note: None)
@@ -41,22 +43,28 @@ class FakeNode:
         return SimpleNamespace(info=self.lines.append)
 
 
+def made(
+    node: FakeNode, offer: Callable[[Event], None], pose: Callable[[Any], None]
+) -> requests.Requests:
+    return requests.Requests(node, offer, pose, ARCHIVE, Trail(), "map")
+
+
 def test_without_nav2_its_service_is_not_offered_and_that_is_said_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(requests, "nav2_set_initial_pose", lambda: None)
     node = FakeNode()
-    made = requests.Requests(node, lambda event: None, lambda msg: None, ARCHIVE)
+    offered = made(node, lambda event: None, lambda msg: None)
     assert services.SET_POSE.name not in node.offered
     assert node.lines == [requests.NO_NAV2]
-    made.destroy()
+    offered.destroy()
     assert node.offered == {}
 
 
 def test_with_nav2_its_pose_goes_the_way_of_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "nav2_set_initial_pose", lambda: Empty)
     node, poses = FakeNode(), []
-    requests.Requests(node, lambda event: None, poses.append, ARCHIVE)
+    made(node, lambda event: None, poses.append)
     answer = object()
     request = SimpleNamespace(pose="a pose")
     assert node.offered["set_initial_pose"](request, answer) is answer
@@ -66,7 +74,7 @@ def test_with_nav2_its_pose_goes_the_way_of_the_topic(monkeypatch: pytest.Monkey
 
 def test_the_services_of_amcl_become_events() -> None:
     node, events = FakeNode(), list[Event]()
-    requests.Requests(node, events.append, lambda msg: None, ARCHIVE)
+    made(node, events.append, lambda msg: None)
     for name in ("reinitialize_global_localization", "request_nomotion_update"):
         node.offered[name](Empty.Request(), Empty.Response())
     assert events == [GlobalStartEvent(), UpdateNowEvent()]

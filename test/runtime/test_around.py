@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mdps_ros.models import prior as priors
-from mdps_ros.models.prior import FreePrior, RoadPrior
+from mdps_ros.models.prior import FreePrior, RoadPrior, sample_prior
+from mdps_ros.models.prior_parts import within
 from mdps_ros.runtime.recovery import around
 from mdps_ros.runtime.recovery.around import Around
 
@@ -21,10 +21,10 @@ def streets(town) -> RoadPrior:
 
 
 def test_places_lie_on_streets_that_reach_into_the_circle(streets) -> None:
-    near = priors.within(streets, ORIGIN, 30.0)
+    near = within(streets, ORIGIN, 30.0)
     assert 0 < near.roads.count < streets.roads.count
     poses = Around(3, CPU).draw(streets, ORIGIN, 30.0, 64)
-    alike = priors.sample_prior(near, 1, 64, torch.Generator().manual_seed(3))
+    alike = sample_prior(near, 1, 64, torch.Generator().manual_seed(3))
     assert torch.equal(poses, alike)
     everywhere = Around(3, CPU).draw(streets, ORIGIN, 0.0, 64)
     assert everywhere[0, :, :2].norm(dim=-1).max() > poses[0, :, :2].norm(dim=-1).max()
@@ -44,7 +44,7 @@ def test_the_map_is_cut_out_anew_only_after_some_way_or_on_another_map(
 
     def counted(prior, centre, radius):
         cuts.append(float(centre[0]))
-        return priors.within(prior, centre, radius)
+        return within(prior, centre, radius)
 
     monkeypatch.setattr(around, "within", counted)
     places = Around(1, CPU)

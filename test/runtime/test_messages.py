@@ -337,6 +337,40 @@ def test_initial_pose_of_a_frame_that_nothing_ties_to_the_map_is_a_note(frame: s
     assert "send it in 'map'" in note.text
 
 
+def polygon(*corners: tuple[float, float], frame: str = "map") -> Any:
+    points = [make("geometry_msgs/msg/Point32", x=x, y=y, z=0.0) for x, y in corners]
+    inside = make("geometry_msgs/msg/Polygon", points=points)
+    return make("geometry_msgs/msg/PolygonStamped", header=header(frame), polygon=inside)
+
+
+SQUARE = ((0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0))
+
+
+def test_a_region_keeps_its_corners_and_is_moved_from_another_frame_to_the_map() -> None:
+    found = messages.region(polygon(*SQUARE, frame="/map"), "map")
+    np.testing.assert_array_equal(found, SQUARE)
+    moved = messages.region(polygon(*SQUARE, frame="odom"), "map", quarter_turn)
+    np.testing.assert_allclose(moved, [[10, 20], [10, 22], [9, 22], [9, 20]], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("corners", "frame", "words"),
+    [
+        (SQUARE[:2], "map", "three finite corners"),
+        ((), "map", "three finite corners"),
+        ((*SQUARE[:3], (math.nan, 0.0)), "map", "three finite corners"),
+        ((*SQUARE[:3], (1e9, 0.0)), "map", "three finite corners"),
+        ((SQUARE[0], SQUARE[2], SQUARE[1], SQUARE[3]), "map", "sides cross"),
+        (SQUARE, "moon", "send it in 'map'"),
+        (SQUARE, "", "send it in 'map'"),
+    ],
+)
+def test_a_region_that_means_nothing_is_a_note(corners: Any, frame: str, words: str) -> None:
+    note = messages.region(polygon(*corners, frame=frame), "map", quarter_turn)
+    assert code(note) is Code.BAD_MESSAGE
+    assert words in note.text
+
+
 def transform(q: Any, x: float = 1.0) -> Any:
     translation = make("geometry_msgs/msg/Vector3", x=x, y=2.0, z=3.0)
     return make("geometry_msgs/msg/Transform", translation=translation, rotation=q)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from mdps_ros.maps import GeoAnchor
@@ -38,7 +39,12 @@ def bad(text: str) -> Note:
 
 def stamp_ns(header: Any) -> int:
     """Stamp of a std_msgs/Header, integer nanoseconds."""
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+    return time_ns(header.stamp)
+
+
+def time_ns(time: Any) -> int:
+    """A builtin_interfaces/Time, integer nanoseconds."""
+    return int(time.sec) * 1_000_000_000 + int(time.nanosec)
 
 
 def frame_name(frame_id: str) -> str:
@@ -111,6 +117,31 @@ def pose_prior_event(
     )
 
 
+def region(
+    msg: Any, map_frame: str, placement: Placement | None = None
+) -> NDArray[np.float64] | Note:
+    """Corners (P, 2) m in the map frame of a geometry_msgs/PolygonStamped.
+
+    Fewer than three corners, sides that cross, a number that is none and a frame of unknown place
+    are a BAD_MESSAGE.
+
+    Args:
+        msg: the polygon; z is height above the frame's origin.
+        map_frame: what needs no placement.
+        placement: of other frames; None refuses them.
+    """
+    corners = np.array([[p.x, p.y, p.z, 1.0] for p in msg.polygon.points], np.float64)
+    if len(corners) < 3 or not (np.abs(corners) < FARTHEST).all():
+        return bad("the region is no polygon; give three finite corners or more, in metres")
+    if not shapely.is_valid(shapely.Polygon(corners[:, :2])):
+        return bad("the region's sides cross or touch; give the corners in the order of its border")
+    T_map_frame = _tie(msg.header, map_frame, placement)
+    if T_map_frame is None:
+        return _untied("the region", msg.header, map_frame)
+    placed: NDArray[np.float64] = (corners @ T_map_frame.T)[:, :2]
+    return placed
+
+
 def fix_event(msg: Any, anchor: GeoAnchor | None, usual_sd: float) -> PlaceEvent | Note:
     """A sensor_msgs/NavSatFix as a place on the map; the antenna is taken to be at the base.
 
@@ -156,16 +187,27 @@ def _pose_on_map(
     spectrum = np.linalg.eigvalsh(covariance)
     if spectrum[0] < -1e-6 * max(1.0, float(spectrum[-1])):
         return bad(f"{name} covariance has a negative eigenvalue; send a covariance matrix")
-    frame = frame_name(msg.header.frame_id)
-    if frame == map_frame:
+    if frame_name(msg.header.frame_id) == map_frame:
         return pose, covariance
-    T_map_frame = placement(frame, stamp_ns(msg.header)) if placement and frame else None
+    T_map_frame = _tie(msg.header, map_frame, placement)
     if T_map_frame is None:
-        return bad(
-            f"{name} is in frame {frame!r}, which no transform ties to {map_frame!r}; "
-            f"send it in {map_frame!r}"
-        )
+        return _untied(name, msg.header, map_frame)
     return _moved(T_map_frame, pose, float(msg.pose.pose.position.z), covariance)
+
+
+def _tie(header: Any, map_frame: str, placement: Placement | None) -> NDArray[np.float64] | None:
+    """(4, 4) map <- frame of a std_msgs/Header, None while that is unknown."""
+    frame = frame_name(header.frame_id)
+    if frame == map_frame:
+        return np.eye(4)
+    return placement(frame, stamp_ns(header)) if placement and frame else None
+
+
+def _untied(name: str, header: Any, map_frame: str) -> Note:
+    return bad(
+        f"{name} is in frame {frame_name(header.frame_id)!r}, which no transform ties to "
+        f"{map_frame!r}; send it in {map_frame!r}"
+    )
 
 
 def _planar_covariance(full: Any) -> NDArray[np.float64] | None:

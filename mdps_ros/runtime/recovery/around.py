@@ -10,7 +10,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mdps_ros.models.prior import MapPrior, RoadPrior, sample_prior, within
+from mdps_ros.models.prior import MapPrior, RoadPrior, sample_prior
+from mdps_ros.models.prior_parts import within
 
 STALE = 0.25  # of the radius: a cut-out of the map serves until the vehicle is that far from there
 

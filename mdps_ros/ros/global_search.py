@@ -1,0 +1,185 @@
+"""The action that finds the vehicle anew, on the whole map or on a part of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.lifecycle import LifecycleNode
+
+from mdps_ros.action import GlobalLocalize
+from mdps_ros.msg import LocalizerStatus
+from mdps_ros.notes import Note
+from mdps_ros.ros import convert, services
+from mdps_ros.ros.later import Later
+from mdps_ros.ros.map_changes import NOT_CONFIGURED
+from mdps_ros.runtime.events import GlobalStartEvent
+from mdps_ros.runtime.outputs import PoseEstimate, State
+from mdps_ros.runtime.recovery.asked_search import AskedSearch, Found, SearchEvent
+
+if TYPE_CHECKING:
+    from mdps_ros.ros.pipeline import Pipeline
+
+TICK_S = 0.5
+"""How often a client is told how the search stands where no estimate comes."""
+CANCELED = "the search was cancelled; the belief stays as far as it is"
+BOTH = "both a region and a guess are given; give one of them"
+HEADING_TWICE = "a guess holds its own heading; leave heading_sd at 0, or give no guess"
+
+
+class GlobalSearch:
+    """Serves `~/global_localize`; lives as long as the node.
+
+    Args:
+        node: owner of the action.
+        pipeline: the node's; None while it is not configured.
+    """
+
+    def __init__(self, node: LifecycleNode, pipeline: Callable[[], Pipeline | None]) -> None:
+        self._node = node
+        self._pipeline = pipeline
+        self._goals: dict[bytes, Goal] = {}
+        # a group of its own: the executor goes on with other callbacks while a goal waits
+        self._group = ReentrantCallbackGroup()
+        self._server = ActionServer(
+            node,
+            GlobalLocalize,
+            services.GLOBAL_LOCALIZE.name,
+            self._serve,
+            callback_group=self._group,
+            cancel_callback=self._cancel,
+        )
+
+    def destroy(self) -> None:
+        """Give the action back; before the node is destroyed."""
+        self._server.destroy()
+
+    def _cancel(self, handle: Any) -> CancelResponse:
+        goal = self._goals.get(bytes(handle.goal_id.uuid))
+        if goal is not None:
+            goal.give_up(CANCELED)
+        return CancelResponse.ACCEPT
+
+    async def _serve(self, handle: Any) -> Any:
+        result = GlobalLocalize.Result()
+        pipeline = self._pipeline()
+        wanted = NOT_CONFIGURED if pipeline is None else search_event(handle.request, pipeline)
+        if pipeline is None or isinstance(wanted, str):
+            result.message = wanted
+            handle.abort()
+            return result
+        goal = Goal(self._node, handle, pipeline, wanted)
+        key = bytes(handle.goal_id.uuid)
+        self._goals[key] = goal
+        timer = self._node.create_timer(TICK_S, goal.tick, callback_group=self._group)
+        try:
+            found = await goal.done
+        finally:
+            del self._goals[key]
+            self._node.destroy_timer(timer)
+        self._fill(result, found, goal, pipeline)
+        if handle.is_cancel_requested:
+            handle.canceled()
+        elif found.found:
+            handle.succeed()
+        else:
+            handle.abort()
+        return result
+
+    def _fill(self, result: Any, found: Found, goal: Goal, pipeline: Pipeline) -> None:
+        result.success, result.message = found.found, found.text
+        result.seconds = goal.seconds()
+        if found.estimate is not None:
+            result.reliable = found.estimate.state is State.TRACKING
+            result.pose = convert.pose_message(found.estimate, pipeline.settings.frames.map)
+            result.hypotheses = pipeline.hypotheses.hypotheses
+        self._node.get_logger().info(f"global_localize: {found.text}")
+
+
+class Goal:
+    """One goal: asks the session, and tells the client how the search stands.
+
+    Args:
+        node: whose clock counts.
+        handle: of the goal.
+        pipeline: the node's.
+        event: what begins the search.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, handle: Any, pipeline: Pipeline, event: SearchEvent
+    ) -> None:
+        self.done: Later[Found] = Later(node)
+        self._clock = node.get_clock()
+        self._begin_ns = self._clock.now().nanoseconds
+        self._handle = handle
+        self._pipeline = pipeline
+        self._told = False  # of an estimate, since the last tick
+        self._feedback = GlobalLocalize.Feedback(state=LocalizerStatus.UNINITIALIZED)
+        least = float(handle.request.min_confidence)
+        self._search = AskedSearch(event, least, self._tell, self.done.give)
+        pipeline.request(event, self._search)
+
+    def seconds(self) -> float:
+        """Since the goal was accepted, by the node's clock; never less than zero."""
+        passed_ns: int = self._clock.now().nanoseconds - self._begin_ns
+        return max(passed_ns * 1e-9, 0.0)
+
+    def give_up(self, why: str) -> None:
+        """End the search; the belief stays as it is."""
+        self._search.give_up(why)
+
+    def tick(self) -> None:
+        """Look at the clock, and say what is waited for where no estimate came."""
+        limit = float(self._handle.request.max_seconds)
+        if limit and self.seconds() >= limit:
+            shares = ", ".join(f"{h.share:.2f}" for h in self._pipeline.hypotheses.hypotheses[:3])
+            self.give_up(
+                f"no place is claimed after {limit:g} s (the heaviest hold {shares or 'nothing'}); "
+                "the filter goes on: drive on, or give more time"
+            )
+        elif not self._told:
+            self._feedback.waiting_for = self._pipeline.waiting_for()
+            self._publish()
+        self._told = False
+
+    def _tell(self, estimate: PoseEstimate) -> None:
+        """In the worker's thread: an estimate of the search."""
+        self._told = True
+        self._feedback = GlobalLocalize.Feedback(
+            state=getattr(LocalizerStatus, estimate.state.name),
+            hypotheses=len(estimate.modes),
+            top_mass=float(estimate.modes[0].mass),
+            particles=int(estimate.particles),
+            travelled_m=float(estimate.travelled),
+        )
+        self._publish()
+
+    def _publish(self) -> None:
+        self._feedback.seconds = self.seconds()
+        self._handle.publish_feedback(self._feedback)
+
+
+def search_event(request: Any, pipeline: Pipeline) -> SearchEvent | str:
+    """The event that begins a goal's search, or why there is none."""
+    numbers = (request.heading, request.heading_sd, request.max_seconds, request.min_confidence)
+    if not all(map(math.isfinite, numbers)) or min(numbers[1:]) < 0.0 or numbers[3] > 1.0:
+        return (
+            "heading_sd, max_seconds and min_confidence must be finite and not negative, "
+            "min_confidence at most 1"
+        )
+    corners, guessed = request.region.polygon.points, bool(request.guess.header.frame_id)
+    if guessed and (corners or request.heading_sd):
+        return BOTH if corners else HEADING_TWICE
+    if guessed:
+        event = pipeline.intake.guess(request.guess)
+        return event.text if isinstance(event, Note) else dataclasses.replace(event, told=False)
+    heading = (request.heading, request.heading_sd) if request.heading_sd else None
+    region = pipeline.intake.region(request.region) if corners else None
+    if isinstance(region, Note):
+        return region.text
+    return GlobalStartEvent(heading=heading, region=region)

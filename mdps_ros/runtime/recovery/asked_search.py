@@ -1,0 +1,117 @@
+"""A search that somebody asked for: how far it is, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mdps_ros.notes import Code, Note
+from mdps_ros.runtime.events import (
+    Event,
+    GlobalStartEvent,
+    InitialPoseEvent,
+    MapEvent,
+    RestoreEvent,
+)
+from mdps_ros.runtime.jumps import CAUSES
+from mdps_ros.runtime.outputs import Output, PoseEstimate, State
+
+SearchEvent = GlobalStartEvent | InitialPoseEvent
+OTHERS = (GlobalStartEvent, InitialPoseEvent, RestoreEvent, MapEvent)
+"""Requests that take the place of a guess which still waits for odometry."""
+
+
+class Found(NamedTuple):
+    """What came of a search.
+
+    Attributes:
+        found: one place is claimed, with the share that was asked for.
+        text: what happened; where nothing was found, why.
+        estimate: the newest one of the search; None where there was none.
+    """
+
+    found: bool
+    text: str
+    estimate: PoseEstimate | None
+
+
+class AskedSearch:
+    """Follows a session from the event that begins a search until that is over.
+
+    It is over when one place is claimed, that is, holds the mass that a claim needs and has been
+    confirmed; when everything within a region was given up; when somebody else begins another
+    belief; or when it is ended. The belief is the filter's in each case.
+
+    Args:
+        event: what begins it.
+        least: share of the belief that the place must hold, beyond what a claim needs.
+        told: called with every estimate of the search.
+        ended: called once, with what came of it.
+    """
+
+    def __init__(
+        self,
+        event: SearchEvent,
+        least: float,
+        told: Callable[[PoseEstimate], None],
+        ended: Callable[[Found], None],
+    ) -> None:
+        self._event = event
+        self._least = least
+        self._told = told
+        self._ended = ended
+        self._asked = self._begun = False
+        self._over = threading.Lock()  # who holds it has ended the search, for good
+        self._estimate: PoseEstimate | None = None
+
+    def take(self, event: Event, outputs: tuple[Output, ...]) -> bool:
+        """Go on by what a session answered; True when the search is over."""
+        if event is self._event:
+            self._asked = True
+        elif self._asked and not self._begun and isinstance(event, OTHERS):
+            self._end(False, "another request came before there was odometry to begin with")
+        for output in outputs:
+            if self._over.locked():
+                break
+            if isinstance(output, Note):
+                self._take_note(output, own=event is self._event)
+            elif self._begun and isinstance(output, PoseEstimate):
+                self._take_estimate(output)
+        return self._over.locked()
+
+    def give_up(self, why: str) -> None:
+        """End without a place, from whatever thread; nothing where it has ended already."""
+        self._end(False, why)
+
+    def _take_note(self, note: Note, *, own: bool) -> None:
+        starts = self._starts(note, own)
+        if own and note.code is Code.NO_START:
+            self._end(False, note.text)
+        elif not self._begun:
+            self._begun = starts
+        elif note.code is Code.LOST and self._limited:
+            self._end(False, f"it is not where it was looked for: {note.text}")
+        elif note.code in CAUSES and note.code is not Code.LOST:
+            self._end(False, f"another belief took the place of this search: {note.text}")
+
+    def _starts(self, note: Note, own: bool) -> bool:
+        """Whether a note says that this search begins; a guess may wait for odometry first."""
+        if isinstance(self._event, InitialPoseEvent):
+            return self._asked and note.code is Code.INITIAL_POSE
+        return own and note.code is Code.STARTED
+
+    @property
+    def _limited(self) -> bool:
+        return isinstance(self._event, InitialPoseEvent) or self._event.region is not None
+
+    def _take_estimate(self, estimate: PoseEstimate) -> None:
+        self._estimate = estimate
+        self._told(estimate)
+        share = estimate.modes[0].mass
+        if estimate.state is State.TRACKING and share >= self._least:
+            self._end(True, f"found the vehicle; the place holds {share:.3f} of the belief")
+
+    def _end(self, found: bool, text: str) -> None:
+        if self._over.acquire(blocking=False):
+            self._ended(Found(found, text, self._estimate))

@@ -1,0 +1,97 @@
+"""The way of the vehicle: what was estimated at every frame, and what smoothers made of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdps_ros.runtime.outputs import PoseEstimate, SmoothedTrajectory
+
+MOST = 20_000
+"""Frames that are remembered: half an hour at 10 Hz, about 10 MB."""
+
+
+class TrailPose(NamedTuple):
+    """Where the vehicle was at a frame.
+
+    Attributes:
+        stamp_ns: of the frame.
+        T_map_base: (3,) float64 mean x m, y m, yaw rad of the top hypothesis.
+        covariance: (3, 3) float64 of the whole belief about that mean.
+        mass: share of the belief in that hypothesis.
+        smoothed: seen again with what was measured since.
+        final: no smoother will see it again.
+    """
+
+    stamp_ns: int
+    T_map_base: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    mass: float
+    smoothed: bool
+    final: bool
+
+
+class Trail:
+    """Remembers the newest frames of a run on one map; any thread may write or ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._filtered: dict[int, TrailPose] = {}
+        self._smoothed: dict[int, TrailPose] = {}
+
+    def forget(self) -> None:
+        """The map was changed, or time went back."""
+        with self._lock:
+            self._filtered.clear()
+            self._smoothed.clear()
+
+    def add(self, estimate: PoseEstimate) -> None:
+        """What the filter said of a frame; the last word at a stamp counts."""
+        at, top = estimate.stamp_ns, estimate.modes[0].mass
+        pose = TrailPose(at, estimate.T_map_base, estimate.covariance, top, False, True)
+        with self._lock:
+            _keep(self._filtered, pose)
+
+    def smooth(self, trajectory: SmoothedTrajectory) -> None:
+        """What a smoother says of the newest frames; replaces what it said of them before."""
+        with self._lock:
+            for pose in trail_poses(trajectory):
+                _keep(self._smoothed, pose)
+
+    def between(self, begin_ns: int, end_ns: int, smoothed: bool) -> tuple[TrailPose, ...]:
+        """The poses of a time, oldest first.
+
+        Args:
+            begin_ns: stamp of the first one at the earliest.
+            end_ns: stamp of the last one at the latest; 0 for the newest there is.
+            smoothed: as a smoother sees them, where one has seen them; else as the filter did.
+        """
+        with self._lock:
+            poses = self._filtered | self._smoothed if smoothed else dict(self._filtered)
+        until = end_ns or max(poses, default=0)
+        return tuple(poses[at] for at in sorted(poses) if begin_ns <= at <= until)
+
+
+def trail_poses(trajectory: SmoothedTrajectory) -> tuple[TrailPose, ...]:
+    """The poses of a trajectory one by one, oldest first."""
+    return tuple(
+        TrailPose(int(at), pose, covariance, float(mass), bool(smoothed), bool(final))
+        for at, pose, covariance, mass, smoothed, final in zip(
+            trajectory.stamps_ns,
+            trajectory.T_map_base,
+            trajectory.covariance,
+            trajectory.mass,
+            trajectory.smoothed,
+            trajectory.final,
+            strict=True,
+        )
+    )
+
+
+def _keep(poses: dict[int, TrailPose], pose: TrailPose) -> None:
+    poses[pose.stamp_ns] = pose
+    if len(poses) > MOST:
+        del poses[next(iter(poses))]

@@ -1,0 +1,256 @@
+"""Starts over regions and around guesses, and what those who asked for a search are told."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from mdps_ros.notes import Code
+from mdps_ros.runtime.events import Event, GlobalStartEvent, InitialPoseEvent
+from mdps_ros.runtime.following import Following
+from mdps_ros.runtime.outputs import PoseEstimate, State
+from mdps_ros.runtime.recovery.asked_search import AskedSearch, Found, SearchEvent
+from mdps_ros.runtime.recovery.asked_start import AskedStart, Begun
+from mdps_ros.runtime.session import Session
+from test.runtime.town import (
+    ON_STREET,
+    SECOND,
+    answers,
+    estimates,
+    fast_settings,
+    images,
+    initial_pose,
+    notes,
+    odometry,
+    snapshots,
+)
+
+WEST = np.array([[-200.0, -60.0], [-60.0, -60.0], [-60.0, 60.0], [-200.0, 60.0]])
+"""About 90 m of the street on which ON_STREET lies, and of the one that crosses it at -150."""
+NOTHING = np.array([[30.0, 50.0], [50.0, 50.0], [40.0, 70.0]])
+
+PIECE = np.array([[-146.0, 10.0], [-138.0, 10.0], [-138.0, 30.0], [-146.0, 30.0]])
+"""8 m of the first of them."""
+LOST_SOON = {
+    "filter__lost_fit": -2.0,
+    "filter__lost_distance": 10.0,
+    "recovery__radius": 0.0,
+    "estimate__claim_mass": 1.0,
+}
+
+
+class Asked:
+    """A session, a search in it, and what its follower said."""
+
+    def __init__(self, session: Session, event: SearchEvent, least: float = 0.0) -> None:
+        self.session = session
+        self.told: list[PoseEstimate] = []
+        self.found: list[Found] = []
+        self.following = Following()
+        self.search = AskedSearch(event, least, self.told.append, self.found.append)
+        self.following.add(self.search)
+
+    def handle(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.following.take(event, self.session.handle(event))
+
+    @property
+    def outcome(self) -> Found:
+        (found,) = self.found
+        return found
+
+
+def guess(sd: float = 8.0) -> InitialPoseEvent:
+    covariance = np.diag([sd**2, sd**2, 0.1**2])
+    return dataclasses.replace(
+        initial_pose(ON_STREET + np.array([3.0, 1.0, 0.0]), covariance), told=False
+    )
+
+
+# -- starts ------------------------------------------------------------------------------------
+
+
+def test_a_start_over_a_region_draws_there_alone(town) -> None:
+    session = Session(town, fast_settings())
+    answers(session, odometry(1))
+    (note,) = notes(session.handle(GlobalStartEvent(region=WEST)), Code.STARTED)
+    assert note.text == "restarted over a region of the map"
+    cloud = snapshots(answers(session, odometry(5, first_s=6.0)))[0].poses
+    # the lane's width and the turning share reach some metres beyond
+    assert (cloud[:, 0] > -212).all()
+    assert (cloud[:, 0] < -48).all()
+    assert (cloud[:, 1] > -72).all()
+    assert (cloud[:, 1] < 72).all()
+    assert np.ptp(cloud[:, 0]) > 60
+
+
+def test_a_region_without_a_road_leaves_the_belief_and_says_so(town) -> None:
+    session = Session(town, fast_settings())
+    answers(session, odometry(1))
+    session.handle(initial_pose())
+    (note,) = session.handle(GlobalStartEvent(region=NOTHING))
+    assert note.code is Code.NO_START
+    assert "give corners in the map's frame" in note.text
+    (later, *_) = estimates(answers(session, odometry(3, first_s=5.1, step=2.0)))
+    assert later.state is State.TRACKING
+
+
+def test_where_time_goes_back_the_region_is_started_over_again(town) -> None:
+    session = Session(town, fast_settings())
+    answers(session, odometry(1, first_s=50.0))
+    session.handle(GlobalStartEvent(region=WEST))
+    answers(session, odometry(5, first_s=51.0))
+    cloud = snapshots(answers(session, odometry(5, first_s=5.0)))[0].poses
+    assert cloud[:, 0].max() < -48
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_guess_is_claimed_only_when_images_have_confirmed_it(town, told: bool) -> None:
+    """However narrow it is; a pose that was told is claimed at once."""
+    session = Session(town, fast_settings(depth__enabled=True))
+    answers(session, odometry(1))
+    outputs = session.handle(dataclasses.replace(guess(sd=0.1), told=told))
+    (note,) = notes(outputs, Code.INITIAL_POSE)
+    assert (note.text == "searching around the pose that was guessed") is not told
+    seen = answers(session, [*odometry(3, first_s=5.1, start=(1.0, 0.0, 0.0)), *images([5.2])])
+    (estimate,) = estimates(seen)
+    assert estimate.state is (State.TRACKING if told else State.GLOBAL)
+    assert (estimate.modes[0].mass >= 0.9) is told
+
+
+@pytest.mark.parametrize("yaw_sd", [0.1, 2.0])
+def test_a_guess_of_the_past_is_moved_on_for_every_heading(town, yaw_sd: float) -> None:
+    """20 m of motion on a circle about the guess, not beside its mean."""
+    session = Session(town, fast_settings(road__enabled=False, map_error__sd=0.0))
+    answers(session, odometry(21))
+    covariance = np.diag([1e-6, 1e-6, yaw_sd**2])
+    event = dataclasses.replace(initial_pose(ON_STREET, covariance, stamp_s=5.0), told=False)
+    session.handle(event)
+    still = odometry(2, first_s=7.1, start=(20.0, 0.0, 0.0), step=0.0)
+    cloud = snapshots(answers(session, still))[0].poses
+    radius = np.hypot(*(cloud[:, :2] - ON_STREET[:2]).T)
+    assert np.abs(radius - 20.0).max() < 1.0
+    spread = np.std(np.angle(np.exp(1j * np.arctan2(*(cloud[:, 1::-1] - ON_STREET[1::-1]).T))))
+    assert spread == pytest.approx(min(yaw_sd, 1.6), rel=0.25)
+
+
+# -- who asked ---------------------------------------------------------------------------------
+
+
+def test_a_search_tells_of_its_own_estimates_and_ends_with_a_claim(town) -> None:
+    event = GlobalStartEvent(region=PIECE, heading=(0.0, 0.1))
+    asked = Asked(Session(town, fast_settings()), event)
+    asked.handle(odometry(10))
+    assert asked.told == []
+    asked.handle([event])
+    assert not asked.found
+    asked.handle(odometry(10, first_s=6.0, start=(10.0, 0.0, 0.0)))
+    assert all(e.stamp_ns > 5.9 * SECOND for e in asked.told)
+    assert asked.outcome.found
+    assert asked.outcome.estimate is asked.told[-1]
+    states = [e.state for e in asked.told]
+    assert states == [State.GLOBAL] * (len(states) - 1) + [State.TRACKING]
+
+
+def test_a_guess_that_fits_is_found_and_the_share_that_was_asked_for_is_waited_for(town) -> None:
+    settings = fast_settings(recovery__confirmation=0.0)
+    shares = []
+    for least in (0.0, 1.0):
+        event = guess(sd=1.0)
+        asked = Asked(Session(town, settings), event, least)
+        asked.handle([*odometry(1), event])
+        asked.handle(odometry(40, first_s=5.1, start=(1.0, 0.0, 0.0)))
+        shares.append([found.found for found in asked.found])
+        if asked.found:
+            assert asked.outcome.estimate is not None
+            assert asked.outcome.estimate.modes[0].mass >= 0.9
+            assert "found the vehicle" in asked.outcome.text
+    assert shares[0] == [True]
+    assert shares[1] in ([], [True])
+
+
+def test_a_search_without_a_road_ends_with_the_reason(town) -> None:
+    event = GlobalStartEvent(region=NOTHING)
+    asked = Asked(Session(town, fast_settings()), event)
+    asked.handle([*odometry(2), event])
+    assert not asked.outcome.found
+    assert asked.outcome.estimate is None
+    assert "no road or free floor" in asked.outcome.text
+
+
+@pytest.mark.parametrize(
+    "other", [initial_pose(), GlobalStartEvent(), GlobalStartEvent(region=WEST)]
+)
+def test_another_request_ends_a_search(town, other: Event) -> None:
+    event = GlobalStartEvent()
+    asked = Asked(Session(town, fast_settings()), event)
+    asked.handle([*odometry(2), event])
+    asked.handle([other, *odometry(3, first_s=5.2, start=(2.0, 0.0, 0.0))])
+    assert not asked.outcome.found
+    assert asked.outcome.text.startswith("another belief took the place of this search")
+
+
+def test_another_request_ends_a_guess_that_waits_for_odometry(town) -> None:
+    event = guess()
+    asked = Asked(Session(town, fast_settings()), event)
+    asked.handle([event, initial_pose(), *odometry(3)])
+    assert not asked.outcome.found
+    assert "before there was odometry" in asked.outcome.text
+
+
+def test_a_vehicle_that_fits_nowhere_in_the_region_is_said_not_to_be_there(town) -> None:
+    """A drive in a circle of 8 m radius fits no street; the whole map would be searched anew."""
+    event = GlobalStartEvent(region=WEST)
+    settings = fast_settings(**LOST_SOON)
+    asked = Asked(Session(town, settings), event)
+    asked.handle([*odometry(1), event])
+    asked.handle(odometry(200, first_s=5.1, turn=1.0 / 8.0))
+    assert not asked.outcome.found
+    assert asked.outcome.text.startswith("it is not where it was looked for")
+
+
+def test_over_the_whole_map_a_search_goes_on_when_it_has_to_begin_anew(town) -> None:
+    event = GlobalStartEvent()
+    settings = fast_settings(**LOST_SOON)
+    asked = Asked(Session(town, settings), event)
+    asked.handle([*odometry(1), event])
+    asked.handle(odometry(200, first_s=5.1, turn=1.0 / 8.0))
+    assert not asked.found
+
+
+def test_a_search_is_ended_once_and_told_no_more(town) -> None:
+    event = GlobalStartEvent()
+    asked = Asked(Session(town, fast_settings()), event)
+    asked.handle([*odometry(2), event])
+    asked.following.give_up("enough")
+    asked.search.give_up("again")
+    told = len(asked.told)
+    asked.handle(odometry(5, first_s=5.2, start=(2.0, 0.0, 0.0)))
+    assert asked.outcome.text == "enough"
+    assert len(asked.told) == told
+    asked.search.take(event, ())
+    assert len(asked.found) == 1
+
+
+# -- starts that are answered --------------------------------------------------------------------
+
+
+def test_a_start_is_answered_with_the_belief_or_with_what_it_waits_for(town) -> None:
+    said: list[Begun | str] = []
+    session, event = Session(town, fast_settings()), initial_pose()
+    follower, other = AskedStart(event, said.append), initial_pose()
+    assert not follower.take(other, session.handle(other))
+    assert follower.take(event, session.handle(event))
+    assert said == [Begun()]
+    answers(session, odometry(1))
+    assert AskedStart(event, said.append).take(event, session.handle(event))
+    assert isinstance(said[1], Begun)
+    assert said[1].text == "restarted around the initial pose"
+    assert said[1].estimate is not None
+    assert math.hypot(*(said[1].estimate.T_map_base - ON_STREET)[:2]) < 0.2
+    AskedStart(event, said.append).give_up("the node stops")
+    assert said[2] == "the node stops"
