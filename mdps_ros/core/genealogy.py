@@ -1,11 +1,13 @@
 """Smoothing by ancestry: where the particles of now came from, under the weights of now.
 
 The cheapest fixed-lag smoother (Kitagawa, JCGS 5(1), 1996): O(N) per frame and no backward model.
-It degenerates where all particles descend from a few ancestors; `distinct` counts them.
+It degenerates where all particles descend from a few ancestors; `distinct` counts them. By the
+same lines a measurement that comes late is credited to those who descend from where it was made.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -70,6 +72,28 @@ def distinct(genealogy: Genealogy, lag: int) -> Int[Tensor, " B"]:
     _check(genealogy, lag)
     line = genealogy.lines[-1 - lag].sort(dim=-1).values
     return (line[:, 1:] != line[:, :-1]).sum(-1) + 1
+
+
+def ancestors(parents: Sequence[Int[Tensor, "B N"]]) -> Int[Tensor, "B N"]:
+    """Who the newest particles descend from, several frames back.
+
+    A measurement of that frame that comes late weighs them by their ancestors' likelihood, and so
+    they weigh what they would had it come in time; only the draws since were made without it.
+
+    Args:
+        parents: index of each particle's parent among those of the frame before
+            (`StepInfo.ancestors`), of the frames since, the oldest first; at least one.
+
+    Raises:
+        ValueError: if there is no frame.
+    """
+    if not parents:
+        raise ValueError("no frame since: the particles are their own ancestors")
+    first, *later = parents
+    line = first
+    for step_parents in later:
+        line = gather_axis(line, step_parents)
+    return line
 
 
 def _check(genealogy: Genealogy, lag: int) -> None:

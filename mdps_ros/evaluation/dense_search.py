@@ -25,7 +25,7 @@ from mdps_ros.models.road_index import build_road_index
 from mdps_ros.notes import Note
 from mdps_ros.runtime.cameras import Cameras
 from mdps_ros.runtime.events import ColourImageEvent, Event, ImageEvent, OdometryEvent
-from mdps_ros.runtime.inputs.image_queue import ImageQueue
+from mdps_ros.runtime.inputs.image_queue import ImageQueue, too_late
 from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.localizer import Motion
 from mdps_ros.runtime.outputs import Mode, Output, ParticleSnapshot, PoseEstimate, State
@@ -71,10 +71,12 @@ class DenseSearch:
             self._odometry.add(event.stamp_ns, event.T_odom_base)
         elif isinstance(event, ColourImageEvent):
             yield from self._images.put(event)
-        last = self._travel.last
-        for taken in self._images.take(self._odometry, None if last is None else last.stamp_ns):
+        for taken in self._images.take(self._odometry):
+            last = self._travel.last
             if isinstance(taken, Note):
                 yield taken
+            elif last is not None and taken[0].stamp_ns < last.stamp_ns:
+                yield too_late(taken[1], "it came after newer ones")
             else:
                 yield from self._frame(*taken)
 

@@ -28,17 +28,14 @@ from mdps_ros.ros.reporting import Reporting
 from mdps_ros.ros.requests import Requests
 from mdps_ros.ros.telling import Telling
 from mdps_ros.ros.watching import watched
+from mdps_ros.runtime.asking import DEACTIVATED, OTHER_MAP, Asking, Follower
 from mdps_ros.runtime.events import (
     Event,
-    GlobalStartEvent,
     InitialPoseEvent,
     MapEvent,
     OdometryEvent,
-    RestoreEvent,
     SettingsEvent,
-    UpdateNowEvent,
 )
-from mdps_ros.runtime.following import Follower, Following
 from mdps_ros.runtime.health import Health
 from mdps_ros.runtime.jumps import CAUSES, JumpWatch
 from mdps_ros.runtime.keeping.archive import Archive
@@ -54,11 +51,6 @@ if TYPE_CHECKING:
 
 FORGETTING = (Code.MAP_CHANGED, Code.STAMP_REGRESSION)
 """Notes after which poses of before mean nothing."""
-
-DEACTIVATED = "the node was deactivated meanwhile; activate it, and ask again"
-
-REQUESTS = (GlobalStartEvent, InitialPoseEvent, UpdateNowEvent, RestoreEvent)
-"""Events that wait for the activation, the last one of each kind; sensor data does not."""
 
 
 class Pipeline:
@@ -90,8 +82,7 @@ class Pipeline:
         self._open = False
         self._new_map: NewMap | None = None  # on its way to the session
         self._changed: Callable[[str], None] = lambda text: None  # told when it has come there
-        self._kept: dict[type[Event], Event] = {}  # requests that came while inactive
-        self._following, self._trail = Following(), Trail()
+        self._asking, self._trail = Asking(), Trail()
         self._publishing = Publishing(node, settings, city.id)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
         self._beside = Beside(
@@ -164,7 +155,7 @@ class Pipeline:
             False where the event waits for the activation.
         """
         if follower is not None:
-            self._following.add(follower)
+            self._asking.follow(follower)
         self._offer(event)
         return self._open
 
@@ -194,7 +185,7 @@ class Pipeline:
         if self._open:
             self._worker.put(new.event)
         else:
-            self._kept.pop(InitialPoseEvent, None)  # it was meant on the map of before
+            self._asking.forget(InitialPoseEvent, OTHER_MAP)  # it was meant on the map of before
             self._handle(new.event)
 
     def open(self) -> None:
@@ -207,9 +198,8 @@ class Pipeline:
         self._open = self._intake.open = True
         self._reporting.report()
         self._offer(SettingsEvent(settings=self._settings))  # they may have changed meanwhile
-        kept, self._kept = self._kept, {}
         restored = self._archive.start()
-        for event in (*((restored,) if restored else ()), *kept.values()):
+        for event in (*((restored,) if restored else ()), *self._asking.hand_over()):
             self._offer(event)
         if self._bonding is not None:
             self._bonding.start()
@@ -217,7 +207,7 @@ class Pipeline:
     def close(self) -> None:
         """Take no more messages and wait for the workers; the belief is kept."""
         self._open = self._intake.open = False
-        self._following.give_up(DEACTIVATED)
+        self._asking.give_up(DEACTIVATED)
         if self._bonding is not None:
             self._bonding.stop()
         self._worker.stop()
@@ -247,9 +237,7 @@ class Pipeline:
             if note is not None:
                 self._reporting.queued(note)
                 self._log(note)
-        elif isinstance(event, REQUESTS):
-            self._kept.pop(type(event), None)  # to the end: the last request wins
-            self._kept[type(event)] = event
+        elif self._asking.keep(event):
             self._node.get_logger().info("request kept until the node is activated")
 
     def _heard(self, name: str) -> None:
@@ -295,7 +283,7 @@ class Pipeline:
                 self._take_note(output)
             self._beside.said(output, jump)
         self._reporting.answered(event, outputs, seconds)
-        self._following.take(event, outputs)
+        self._asking.answered(event, outputs)
         self._archive.keep(self._session.held(), time.monotonic())
         self._aligning.keep(self._session.recent)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mdps_ros.core import filtering
 from mdps_ros.core.tempering import weigh_in_parts
+from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import Belief, StepInputs
 from mdps_ros.core.weights import masses
 from mdps_ros.maps import Map
@@ -24,6 +25,8 @@ from mdps_ros.models.road import road_log_likelihood
 from mdps_ros.models.vehicle import VehicleModel
 from mdps_ros.runtime.cameras import Look, PoseScore
 from mdps_ros.runtime.ground import Ground, lay_ground
+from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
+from mdps_ros.runtime.lineage import Generation
 from mdps_ros.runtime.outputs import ParticleSnapshot
 from mdps_ros.runtime.redrawing import redrawing
 from mdps_ros.runtime.smoothing.frames import FilterFrame, WeighedScores
@@ -63,6 +66,7 @@ class Localizer:
         self._device = device
         self._generator = torch.Generator(device).manual_seed(settings.runtime.seed)
         self._belief: Belief | None = None
+        self._parents = torch.zeros((1, 0), dtype=torch.long, device=device)
         self._step: tuple[Belief, Control, float, WeighedScores] | None = None
         self._fit = 0.0
         self._begun = 0  # particles that the belief began with
@@ -175,10 +179,10 @@ class Localizer:
         inputs = StepInputs(control, motion.dt, None)
         before, draw = self._started(), self._redrawing
         count = draw.count(before, self._begun)
-        belief, _ = filtering.step(
+        belief, info = filtering.step(
             before, inputs, self._model, draw.resampler, self._generator, count
         )
-        predicted = belief
+        predicted, self._parents = belief, info.ancestors
         names: list[str] = []
         scores: list[tuple[float, PoseScore]] = []
         mapped = on_map(belief.state)  # weighing leaves the particles where they are
@@ -205,6 +209,19 @@ class Localizer:
         """
         weighed = self._weigh_by_look(self._started(), look, share)
         self._belief = self._started() if weighed is None else weighed
+
+    @torch.inference_mode()
+    def credit(self, log_likelihood: Tensor, share: float) -> None:
+        """Weigh the particles by a look of the past, see `Lineage.late`; smoothers do not see it.
+
+        Raises:
+            RuntimeError: before `start`.
+        """
+        self._belief, _ = filtering.update(self._started(), share * log_likelihood, self._model)
+
+    def generation(self, now: OdometrySample) -> Generation:
+        """The particles after the last `advance`, and who their parents were before it."""
+        return Generation(now, self._started().state, self._parents)
 
     def frame(self, stamp_ns: int) -> FilterFrame:
         """What the last `advance` leaves for a smoother.
@@ -261,6 +278,7 @@ class Localizer:
         def redraw(belief: Belief) -> Belief:
             count = self._redrawing.wanted(belief, self._begun)
             drawn = self._redrawing.mixture(*belief, count, self._generator)
+            self._parents = gather_axis(self._parents, drawn.ancestors)
             return Belief(drawn.state, drawn.log_weights)
 
         least = self._settings.filter.tempering_size

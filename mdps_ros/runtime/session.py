@@ -261,9 +261,14 @@ class Session:
     def _drain(self) -> list[Output]:
         """Step at every image that odometry covers, or at the odometry where no camera is."""
         outputs: list[Output] = []
-        used_ns = None if self._travel.last is None else self._travel.last.stamp_ns
-        for taken in self._images.take(self._odometry, used_ns):
-            outputs += [taken] if isinstance(taken, Note) else self._frame(*taken)
+        for taken in self._images.take(self._odometry):
+            if isinstance(taken, Note):
+                outputs.append(taken)
+            elif self._travel.last is not None and taken[0].stamp_ns < self._travel.last.stamp_ns:
+                note = self._updates.late(*taken, self._settings.filter.update_distance)
+                outputs += [] if note is None else [note]
+            else:
+                outputs += self._frame(*taken)
         newest = self._odometry.newest
         if newest is None or not self._silence.lasts(newest.stamp_ns, self._images.newest_ns):
             return outputs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from mdps_ros.runtime.events import ImageEvent
@@ -11,6 +13,10 @@ from mdps_ros.runtime.localizer import Motion
 
 Kind = type[ImageEvent] | str
 """Of a look: the images' class, or the measurement's name."""
+
+
+REMEMBERED = 100
+"""Looks of each kind."""
 
 
 class Travel:
@@ -23,7 +29,7 @@ class Travel:
     def __init__(self) -> None:
         self.last: OdometrySample | None = None
         self._start = 0.0
-        self._looks: dict[Kind, float] = {}
+        self._looks: dict[Kind, deque[float]] = {}
 
     def begin(self, now: OdometrySample, already: float = 0.0) -> None:
         """A belief begins here, `already` m after its own start."""
@@ -45,11 +51,17 @@ class Travel:
 
     def since(self, kind: Kind, now: OdometrySample) -> float:
         """Metres since the last look of a kind, or since the belief began."""
-        return now.travelled - self._looks.get(kind, self._start)
+        looks = self._looks.get(kind)
+        return now.travelled - (max(looks) if looks else self._start)
+
+    def apart(self, kind: Kind, then: OdometrySample) -> float:
+        """Metres from a place on the way to the nearest look of a kind, or to the start."""
+        looks = self._looks.get(kind, ())
+        return float(min(abs(then.travelled - at) for at in (self._start, *looks)))
 
     def looked(self, kind: Kind, now: OdometrySample) -> None:
         """A look of that kind was used here."""
-        self._looks[kind] = now.travelled
+        self._looks.setdefault(kind, deque(maxlen=REMEMBERED)).append(now.travelled)
 
     def step(self, now: OdometrySample) -> Motion:
         """The motion since the last update; none before the first."""

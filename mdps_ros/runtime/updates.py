@@ -14,7 +14,9 @@ from mdps_ros.models.prior_parts import within
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.cameras import Cameras
 from mdps_ros.runtime.events import ImageEvent
+from mdps_ros.runtime.inputs.image_queue import too_late
 from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
+from mdps_ros.runtime.lineage import Lineage, moved_back
 from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.outputs import Output, State
 from mdps_ros.runtime.places import Places
@@ -61,6 +63,7 @@ class Updates:
         self.travel = Travel()
         self.claims = Claims(settings)
         self.recent = Recent()
+        self._lineage = Lineage(settings.runtime.image_late)
         self.watch: Callable[[FilterFrame | None], None] | None = None
         self.smoother: Smoother | None = None
         self.stopwatch = Stopwatch()
@@ -147,7 +150,38 @@ class Updates:
             self.travel.looked(place.name, now)
             self._localizer.weigh(place, share)
             self.claims.hear(place, self._localizer.belief, share, self._elsewhere)
+        self._lineage.add(self._localizer.generation(now))
         return (*names, *(place.name for place in places)), [*notes, *told]
+
+    def late(self, then: OdometrySample, image: ImageEvent, step: float) -> Note | None:
+        """Credit an image that is older than the last update to those who descend from then.
+
+        Args:
+            then: odometry at its stamp.
+            image: the image.
+            step: m that it must lie apart from other images of its kind.
+
+        Returns:
+            Why it was of no use; None where it was used, or lies so near to others that it says
+            nothing new.
+        """
+        last, apart = self.travel.last, self.travel.apart(type(image), then)
+        if last is None or not self._lineage.reaches(then):
+            return too_late(image, "it came after newer ones; runtime.image_late bounds how late")
+        if apart < step:
+            return None
+        look = self._cameras.bind(image)
+        found = None if look is None else self._lineage.late(then, look.log_likelihood)
+        if look is None or found is None:
+            return None
+        share = look.share(apart)
+        self.travel.looked(type(image), then)
+        self._localizer.credit(found, share)
+        seen_then = look._replace(
+            log_likelihood=lambda poses: look.log_likelihood(moved_back(poses, then, last))
+        )
+        self.claims.look(seen_then, self._localizer.belief, share, self._elsewhere)
+        return None
 
     def _elsewhere(self, centre: NDArray[np.float64], count: int) -> Tensor | None:
         """So many poses near a place where a vehicle could be."""
@@ -193,6 +227,7 @@ class Updates:
 
     def _begin(self, now: OdometrySample, travelled: float = 0.0) -> None:
         self.travel.begin(now, travelled)
+        self._lineage.forget()
         if self.smoother is not None:
             self.smoother.forget()
         if self.watch is not None:

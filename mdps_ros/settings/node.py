@@ -22,6 +22,14 @@ class RuntimeSettings:
     image_wait: int = setting(
         100, "Images that may wait for odometry; the oldest is dropped beyond.", low=1, high=1000
     )
+    image_late: float = setting(
+        1.0,
+        "How much older than the last update an image may be that comes late: it weighs particles "
+        "by what their ancestors would have seen. 0 drops it.",
+        unit="s",
+        low=0.0,
+        high=10.0,
+    )
     camera_timeout: float = live_setting(
         1.0,
         "Camera silence after which the filter goes on with odometry alone.",

@@ -141,6 +141,9 @@ def test_a_search_ends_by_the_clock_by_another_request_and_with_the_node(
     handle = client.ask()
     assert partner.until(lambda: client.told), node.text
     assert client.told[0].waiting_for == "the activation of the node"
+    first, handle = handle, client.ask()
+    status, result = client.outcome(first)
+    assert "another request of this kind came" in result.message
     assert change(partner, Transition.TRANSITION_CLEANUP), node.text
     status, result = client.outcome(handle)
     assert status == GoalStatus.STATUS_ABORTED

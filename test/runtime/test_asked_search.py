@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mdps_ros.notes import Code
+from mdps_ros.runtime.asking import REPLACED, Asking
 from mdps_ros.runtime.events import Event, GlobalStartEvent, InitialPoseEvent
-from mdps_ros.runtime.following import Following
 from mdps_ros.runtime.outputs import PoseEstimate, State
 from mdps_ros.runtime.recovery.asked_search import AskedSearch, Found, SearchEvent
 from mdps_ros.runtime.recovery.asked_start import AskedStart, Begun
@@ -50,13 +50,13 @@ class Asked:
         self.session = session
         self.told: list[PoseEstimate] = []
         self.found: list[Found] = []
-        self.following = Following()
+        self.asking = Asking()
         self.search = AskedSearch(event, least, self.told.append, self.found.append)
-        self.following.add(self.search)
+        self.asking.follow(self.search)
 
     def handle(self, events: Iterable[Event]) -> None:
         for event in events:
-            self.following.take(event, self.session.handle(event))
+            self.asking.answered(event, self.session.handle(event))
 
     @property
     def outcome(self) -> Found:
@@ -226,13 +226,31 @@ def test_a_search_is_ended_once_and_told_no_more(town) -> None:
     event = GlobalStartEvent()
     asked = Asked(Session(town, fast_settings()), event)
     asked.handle([*odometry(2), event])
-    asked.following.give_up("enough")
+    asked.asking.give_up("enough")
     asked.search.give_up("again")
     told = len(asked.told)
     asked.handle(odometry(5, first_s=5.2, start=(2.0, 0.0, 0.0)))
     assert asked.outcome.text == "enough"
     assert len(asked.told) == told
     asked.search.take(event, ())
+    assert len(asked.found) == 1
+
+
+def test_those_who_wait_for_one_event_can_be_told_that_it_will_not_come(town) -> None:
+    first, second = GlobalStartEvent(), GlobalStartEvent()
+    asked = Asked(Session(town, fast_settings()), first)
+    other: list[Found] = []
+    asked.asking.follow(AskedSearch(second, 0.0, lambda estimate: None, other.append))
+    assert asked.asking.keep(first)
+    assert asked.asking.keep(second)
+    assert not asked.asking.keep(odometry(1)[0])
+    assert asked.outcome.text == REPLACED
+    assert asked.asking.hand_over() == (second,)
+    assert asked.asking.hand_over() == ()
+    assert other == []
+    asked.handle([*odometry(2), second])
+    asked.asking.give_up("the end")
+    assert [found.text for found in other] == ["the end"]
     assert len(asked.found) == 1
 
 

@@ -26,8 +26,8 @@ def odometry(*stamps_ns: int) -> OdometryBuffer:
     return made
 
 
-def stamps(queue: ImageQueue, buffer: OdometryBuffer, used_ns: int | None = None) -> list[int]:
-    taken = queue.take(buffer, used_ns)
+def stamps(queue: ImageQueue, buffer: OdometryBuffer) -> list[int]:
+    taken = queue.take(buffer)
     return [item[1].stamp_ns for item in taken if not isinstance(item, Note)]
 
 
@@ -41,7 +41,18 @@ def test_images_come_out_by_their_stamps_once_odometry_covers_them() -> None:
     assert queue.newest_ns == 50
 
 
-def test_each_kind_of_image_has_its_own_newest_stamp() -> None:
+def test_late_images_come_out_too_and_repeated_ones_are_known() -> None:
+    queue = ImageQueue(10)
+    assert queue.put(depth(30)) == []
+    assert stamps(queue, odometry(0, 40)) == [30]
+    assert queue.put(depth(20)) == []
+    assert queue.newest_ns == 30
+    assert stamps(queue, odometry(0, 40)) == [20]
+    (note,) = queue.put(depth(20))
+    assert "another image with its stamp came before" in note.text
+
+
+def test_each_kind_of_image_has_its_own_stamps() -> None:
     queue = ImageQueue(10)
     assert queue.put(depth(30)) == []
     assert queue.put(colour(30)) == []
@@ -54,9 +65,9 @@ def test_what_cannot_be_used_comes_back_as_a_note() -> None:
     queue = ImageQueue(2)
     notes = [note for stamp in (10, 20, 30) for note in queue.put(depth(stamp))]
     assert ["no odometry" in note.text for note in notes] == [True]
-    old, new = list(queue.take(odometry(0, 40), 25))
+    old, new = list(queue.take(odometry(25, 40)))
     assert isinstance(old, Note)
-    assert "older" in old.text
+    assert "older than the odometry" in old.text
     assert not isinstance(new, Note)
     queue.clear()
     assert queue.newest_ns is None

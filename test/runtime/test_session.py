@@ -192,10 +192,14 @@ def test_the_image_queue_is_bounded_and_drops_the_oldest_with_a_note(town) -> No
     assert found[0].stamp_ns == round(5.4 * SECOND)
 
 
-def test_images_that_are_not_newer_than_the_last_are_dropped_with_a_note(town) -> None:
+def test_repeated_images_are_dropped_with_a_note_and_others_used_by_their_stamps(town) -> None:
     session = Session(town, fast_settings(depth__enabled=True))
-    outputs = answers(session, images([5.2, 5.2, 5.1]))
-    assert [note.severity for note in notes(outputs, Code.IMAGE_DROPPED)] == [Severity.WARN] * 2
+    outputs = answers(session, images([5.2, 5.2, 4.9, 5.0, 4.9]))
+    dropped = notes(outputs, Code.IMAGE_DROPPED)
+    assert [note.severity for note in dropped] == [Severity.WARN] * 2
+    assert all("another image with its stamp" in note.text for note in dropped)
+    found = answers(session, odometry(5, first_s=4.9))
+    assert [e.stamp_ns / SECOND for e in estimates(found)] == pytest.approx([4.9, 5.2])
 
 
 def test_images_from_before_the_odometry_are_dropped_with_a_note(town) -> None:

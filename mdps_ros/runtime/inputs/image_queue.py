@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections import deque
 from collections.abc import Iterator
 from operator import attrgetter
 
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.events import ImageEvent
 from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
+
+REMEMBERED = 256
+"""Stamps of each kind by which repeated images are known."""
 
 
 class ImageQueue:
@@ -21,33 +25,30 @@ class ImageQueue:
     def __init__(self, most: int) -> None:
         self._most = most
         self._images: list[ImageEvent] = []
-        self._newest_ns: dict[type[ImageEvent], int] = {}
+        self._came: dict[type[ImageEvent], deque[int]] = {}
 
     @property
     def newest_ns(self) -> int | None:
         """Stamp of the newest image of any kind that came; None before the first."""
-        return max(self._newest_ns.values(), default=None)
+        return max((max(stamps) for stamps in self._came.values()), default=None)
 
     def put(self, image: ImageEvent) -> list[Note]:
         """Queue an image; a note where it, or an older one, had to go."""
-        newest = self._newest_ns.get(type(image))
-        if newest is not None and image.stamp_ns <= newest:
-            return [_dropped("its stamp is not newer than the last image", image.stamp_ns)]
-        self._newest_ns[type(image)] = image.stamp_ns
+        came = self._came.setdefault(type(image), deque(maxlen=REMEMBERED))
+        if image.stamp_ns in came:
+            return [too_late(image, "another image with its stamp came before")]
+        came.append(image.stamp_ns)
         insort(self._images, image, key=attrgetter("stamp_ns"))
         if len(self._images) <= self._most:
             return []
         old = self._images.pop(0)
-        return [_dropped("no odometry came for it; check the odometry topic", old.stamp_ns)]
+        return [too_late(old, "no odometry came for it; check the odometry topic")]
 
-    def take(
-        self, odometry: OdometryBuffer, used_ns: int | None
-    ) -> Iterator[tuple[OdometrySample, ImageEvent] | Note]:
+    def take(self, odometry: OdometryBuffer) -> Iterator[tuple[OdometrySample, ImageEvent] | Note]:
         """Take out the images that odometry covers, each with the odometry at its stamp.
 
         Args:
-            odometry: what came so far.
-            used_ns: stamp of what was used last; older images are dropped with a note.
+            odometry: what came so far; images that are older are dropped with a note.
         """
         while self._images:
             image = self._images[0]
@@ -56,18 +57,18 @@ class ImageQueue:
                 return
             self._images.pop(0)
             sample = odometry.at(image.stamp_ns)
-            if sample is None or (used_ns is not None and sample.stamp_ns < used_ns):
-                yield _dropped("it is older than what was used", image.stamp_ns)
+            if sample is None:
+                yield too_late(image, "it is older than the odometry that is kept")
             else:
-                used_ns = sample.stamp_ns
                 yield sample, image
 
     def clear(self) -> None:
         """Forget everything, as where time goes back."""
         self._images.clear()
-        self._newest_ns.clear()
+        self._came.clear()
 
 
-def _dropped(why: str, stamp_ns: int) -> Note:
-    data = {"stamp_s": stamp_ns * 1e-9}
+def too_late(image: ImageEvent, why: str) -> Note:
+    """An image was dropped, and why."""
+    data = {"stamp_s": image.stamp_ns * 1e-9}
     return Note(Code.IMAGE_DROPPED, Severity.WARN, f"image dropped: {why}", data)

@@ -57,7 +57,7 @@ class AskedSearch:
         told: Callable[[PoseEstimate], None],
         ended: Callable[[Found], None],
     ) -> None:
-        self._event = event
+        self.event = event
         self._least = least
         self._told = told
         self._ended = ended
@@ -67,7 +67,7 @@ class AskedSearch:
 
     def take(self, event: Event, outputs: tuple[Output, ...]) -> bool:
         """Go on by what a session answered; True when the search is over."""
-        if event is self._event:
+        if event is self.event:
             self._asked = True
         elif self._asked and not self._begun and isinstance(event, OTHERS):
             self._end(False, "another request came before there was odometry to begin with")
@@ -75,7 +75,7 @@ class AskedSearch:
             if self._over.locked():
                 break
             if isinstance(output, Note):
-                self._take_note(output, own=event is self._event)
+                self._take_note(output, own=event is self.event)
             elif self._begun and isinstance(output, PoseEstimate):
                 self._take_estimate(output)
         return self._over.locked()
@@ -97,13 +97,13 @@ class AskedSearch:
 
     def _starts(self, note: Note, own: bool) -> bool:
         """Whether a note says that this search begins; a guess may wait for odometry first."""
-        if isinstance(self._event, InitialPoseEvent):
+        if isinstance(self.event, InitialPoseEvent):
             return self._asked and note.code is Code.INITIAL_POSE
         return own and note.code is Code.STARTED
 
     @property
     def _limited(self) -> bool:
-        return isinstance(self._event, InitialPoseEvent) or self._event.region is not None
+        return isinstance(self.event, InitialPoseEvent) or self.event.region is not None
 
     def _take_estimate(self, estimate: PoseEstimate) -> None:
         self._estimate = estimate

@@ -32,12 +32,12 @@ class AskedStart:
     """
 
     def __init__(self, event: InitialPoseEvent, answered: Callable[[Begun | str], None]) -> None:
-        self._event = event
+        self.event = event
         self._answered = answered
 
     def take(self, event: Event, outputs: tuple[Output, ...]) -> bool:
         """Answer by what came of the event; True when it was the one."""
-        if event is not self._event:
+        if event is not self.event:
             return False
         notes = [o for o in outputs if isinstance(o, Note) and o.code is Code.INITIAL_POSE]
         estimates = [o for o in outputs if isinstance(o, PoseEstimate)]

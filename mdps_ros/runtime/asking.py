@@ -1,0 +1,92 @@
+"""What a session is asked for: requests that are kept for it, and who waits for the answers."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from mdps_ros.runtime.events import (
+    Event,
+    GlobalStartEvent,
+    InitialPoseEvent,
+    RestoreEvent,
+    UpdateNowEvent,
+)
+from mdps_ros.runtime.outputs import Output
+
+REQUESTS = (GlobalStartEvent, InitialPoseEvent, UpdateNowEvent, RestoreEvent)
+"""Events that wait for the activation, the last one of each kind; sensor data does not."""
+REPLACED = "another request of this kind came before the node was activated"
+DEACTIVATED = "the node was deactivated meanwhile; activate it, and ask again"
+OTHER_MAP = "the map was changed before the node was activated"
+
+
+class Follower(Protocol):
+    """Somebody who waits for what becomes of an event."""
+
+    @property
+    def event(self) -> Event:
+        """The event."""
+
+    def take(self, event: Event, outputs: tuple[Output, ...]) -> bool:
+        """The session answered an event; True where no more needs to be heard."""
+
+    def give_up(self, why: str) -> None:
+        """There will be no more answers."""
+
+
+class Asking:
+    """Requests and followers of a session.
+
+    Any thread may follow; requests are kept in one thread, answers come in the session's own.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[type[Event], Event] = {}
+        self._followers: list[Follower] = []
+        self._lock = threading.Lock()
+
+    def keep(self, event: Event) -> bool:
+        """Keep a request until the activation, in the place of one of its kind.
+
+        Returns:
+            False for what is no request.
+        """
+        if not isinstance(event, REQUESTS):
+            return False
+        self.forget(type(event), REPLACED)  # to the end: the last request wins
+        self._kept[type(event)] = event
+        return True
+
+    def forget(self, kind: type[Event], why: str) -> None:
+        """Keep no request of a kind any more."""
+        before = self._kept.pop(kind, None)
+        if before is not None:
+            self.give_up(why, before)
+
+    def hand_over(self) -> tuple[Event, ...]:
+        """The requests that were kept, in the order in which they came."""
+        kept, self._kept = self._kept, {}
+        return tuple(kept.values())
+
+    def follow(self, follower: Follower) -> None:
+        """Tell somebody of every event from now on."""
+        with self._lock:
+            self._followers.append(follower)
+
+    def answered(self, event: Event, outputs: tuple[Output, ...]) -> None:
+        """Tell everybody; those who have heard enough are told no more."""
+        with self._lock:
+            followers = tuple(self._followers)
+        done = [follower for follower in followers if follower.take(event, outputs)]
+        if done:
+            with self._lock:
+                self._followers = [f for f in self._followers if f not in done]
+
+    def give_up(self, why: str, event: Event | None = None) -> None:
+        """Tell those who wait for an event, or for any, that it will not come; forget them."""
+        with self._lock:
+            given = [f for f in self._followers if event is None or f.event is event]
+            self._followers = [f for f in self._followers if f not in given]
+        for follower in given:
+            follower.give_up(why)
