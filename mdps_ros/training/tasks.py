@@ -15,6 +15,7 @@ from mdps_ros.training.task import Task
 TASKS: dict[str, str] = {
     "bearings": "mdps_ros.training.bearings:build",
     "camera": "mdps_ros.training.camera_task:build",
+    "vehicle": "mdps_ros.training.vehicle_task:build",
 }
 """Name -> "module:function"; the function is a `TaskBuilder`."""
 
