@@ -14,7 +14,7 @@ from mdps_ros.models.camera.networks import CameraNetworks, named_parts
 from mdps_ros.models.weights import WeightsError, save_weights
 from mdps_ros.training.camera_start import load_start
 
-BLOCKS = ("ground.refine", "ground.cells.3", "ground.lift.refine", "map.refine.1")
+BLOCKS = ("ground.refine", "ground.cells.3", "ground.lift.refine", "map.refine.1", "map.refine.3")
 
 
 def networks(seed: int) -> CameraNetworks:
@@ -45,6 +45,7 @@ def test_new_blocks_change_nothing_at_first(tmp_path: Path) -> None:
     small.ground.refine = nn.Identity()  # type: ignore[assignment]
     small.ground.lift.refine = nn.Identity()  # type: ignore[assignment]
     small.ground.cells[3], small.map.refine[1] = nn.Identity(), nn.Identity()
+    small.map.refine[3] = nn.Identity()
     with torch.no_grad():
         for ours, theirs in zip(outputs(grown), outputs(small), strict=True):
             torch.testing.assert_close(ours, theirs)

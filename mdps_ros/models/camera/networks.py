@@ -49,7 +49,7 @@ class GroundEncoder(nn.Module):
         self.refine = Residual(_WIDTH)
         self.lift = ColumnLift(_WIDTH, 256, _CELL, HEIGHT // STRIDE)
         self.to_cells = RaysToCells()
-        self.cells = nn.Sequential(*(Residual(_CELL, dilation) for dilation in (1, 2, 1, 4)))
+        self.cells = nn.Sequential(*(Residual(_CELL, dilation) for dilation in (1, 2, 1, 4, 1)))
         self.head = nn.Conv2d(_CELL, CHANNELS + 1, 1)
         self.classes = nn.Conv2d(_CELL, len(AUXILIARY), 1)
 
@@ -81,7 +81,7 @@ class MapEncoder(nn.Module):
         super().__init__()
         self.fine = conv(self.layers, 24)
         self.coarse = nn.Sequential(conv(24, 32, 3, 2), Residual(32), Residual(32, 2))
-        self.refine = nn.Sequential(Residual(32), Residual(32, 2))
+        self.refine = nn.Sequential(Residual(32), Residual(32, 2), Residual(32, 4), Residual(32))
         self.head = nn.Sequential(conv(56, 32, 1), nn.Conv2d(32, CHANNELS, 3, 1, 1))
 
     def forward(self, layers: Float[Tensor, "B L rows columns"]) -> Float[Tensor, "B C r c"]:
