@@ -83,6 +83,7 @@ class LocalizationNode(LifecycleNode):
         super().__init__("mdps_localization", **options)
         self.failed = False
         self._pipeline: Pipeline | None = None
+        self._search: GlobalSearch | None = None
         taken = params.declare(self)
         self._start = taken.start
         for note in taken.told:
@@ -172,8 +173,9 @@ class LocalizationNode(LifecycleNode):
         self.release()
 
     def destroy_node(self) -> None:
-        """Destroy the node and what it serves."""
-        self._search.destroy()
+        """Destroy the node and what it serves; rclpy does so too where its making has failed."""
+        if self._search is not None:
+            self._search.destroy()
         super().destroy_node()
 
     def release(self) -> None:

@@ -95,8 +95,8 @@ def test_between_the_nodes_it_is_off_by_the_stated_error() -> None:
     assert planned is not None
     wanted = bilinear(poses, lattice, tiles)
     error = volume.scores(poses, lattice, planned, tiles) - wanted
-    assert error.std() < 0.05 * wanted.std()
-    assert error.abs().max() < 0.25 * wanted.std()
+    assert error.std() < 0.08 * wanted.std()
+    assert error.abs().max() < 0.4 * wanted.std()
 
 
 def test_wide_clouds_have_no_volume() -> None:

@@ -126,8 +126,8 @@ def test_a_tracked_vehicle_goes_on_on_another_map_of_the_same_place(
     assert partner.until(lambda: len(drive.maps) == 3)
     assert partner.until(lambda: drive.statuses[-1].state == LocalizerStatus.UNINITIALIZED)
     assert drive.statuses[-1].map_id == answer.map_id
-    assert node.end() == 0, node.text
     assert "Traceback" not in node.text
+    assert node.end() == 0, node.text
 
 
 def test_smoothed_poses_never_mix_two_maps(start_alone: Any, partner: Any, wider: Path) -> None:
@@ -151,8 +151,8 @@ def test_smoothed_poses_never_mix_two_maps(start_alone: Any, partner: Any, wider
             stamp = item.stamp.sec + 1e-9 * item.stamp.nanosec
             along = 2.0 * (stamp - 100.0)  # the pose was given some metres after the start
             assert abs(item.pose.pose.position.x - middles[message.map_id] - along) < 8.0
-    assert node.end() == 0, node.text
     assert "Traceback" not in node.text
+    assert node.end() == 0, node.text
 
 
 def test_a_map_that_cannot_be_used_leaves_all_as_it_was(
@@ -183,8 +183,8 @@ def test_a_map_that_cannot_be_used_leaves_all_as_it_was(
     assert drive.statuses[-1].map_id == before
     assert len(drive.maps) == 1
     assert "the map of before stays" in node.text
-    assert node.end() == 0, node.text
     assert "Traceback" not in node.text
+    assert node.end() == 0, node.text
 
 
 def test_a_node_that_is_not_active_changes_its_map_too(
@@ -206,8 +206,8 @@ def test_a_node_that_is_not_active_changes_its_map_too(
     drive = Drive(partner)
     assert drive.until(lambda: drive.poses)
     assert "[initial_pose]" not in node.text  # it was meant on the map of before
-    assert node.end() == 0, node.text
     assert "Traceback" not in node.text
+    assert node.end() == 0, node.text
 
 
 def test_one_map_is_loaded_at_a_time_and_a_clean_up_meanwhile_is_survived(
@@ -227,5 +227,5 @@ def test_one_map_is_loaded_at_a_time_and_a_clean_up_meanwhile_is_survived(
     assert partner.until(last.done), node.text
     assert last.result().success or "cleaned up meanwhile" in last.result().message
     assert change(partner, Transition.TRANSITION_CONFIGURE), node.text
-    assert node.end() == 0, node.text
     assert "Traceback" not in node.text
+    assert node.end() == 0, node.text
