@@ -109,8 +109,7 @@ class Beside:
     # -- smoother's thread ---------------------------------------------------------------------
 
     def _smoothed(self, trajectory: SmoothedTrajectory, progress: Progress) -> None:
-        self._publishing.smoothed(trajectory)
-        self._trail.smooth(trajectory)
+        self._publishing.smoothed(trajectory, self._trail.smooth(trajectory))
         self._health.smoothed(progress)
 
     def _smoother_failed(self, error: Exception) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ from mdps_ros.msg import (
 )
 from mdps_ros.runtime import outputs
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, State, TransformEstimate
-from mdps_ros.runtime.watching.trail import TrailPose, trail_poses
+from mdps_ros.runtime.watching.trail import TrailPose
 
 if TYPE_CHECKING:  # these bring torch, which the node imports when it is configured
     from mdps_ros.core.mapdata import RasterTile
@@ -118,12 +119,12 @@ def path_message(poses: Sequence[PoseStamped]) -> Path:
 
 
 def smoothed_message(
-    trajectory: outputs.SmoothedTrajectory, frame: str, map_id: str
+    trajectory: outputs.SmoothedTrajectory, poses: Sequence[TrailPose], frame: str, map_id: str
 ) -> SmoothedTrajectory:
-    """All poses of a smoothed trajectory, stamped with the newest."""
-    made = SmoothedTrajectory(header=header(int(trajectory.stamps_ns[-1]), frame), map_id=map_id)
+    """The `poses` of a smoothed trajectory, stamped with the newest."""
+    made = SmoothedTrajectory(header=header(poses[-1].stamp_ns, frame), map_id=map_id)
     made.belief, made.revision = trajectory.belief, trajectory.revision
-    made.poses = [trail_pose(pose) for pose in trail_poses(trajectory)]
+    made.poses = [trail_pose(pose) for pose in poses]
     return made
 
 
@@ -132,15 +133,17 @@ def trail_pose(pose: TrailPose) -> SmoothedPose:
     made = SmoothedPose(stamp=time(pose.stamp_ns), share=pose.mass)
     made.pose.pose = planar_pose(pose.T_map_base)
     made.pose.covariance = full_covariance(pose.covariance)
-    made.smoothed, made.final = pose.smoothed, pose.final
+    made.smoothed, made.final, made.moved_m = pose.smoothed, pose.final, pose.moved
     return made
 
 
-def smoothed_path(trajectory: outputs.SmoothedTrajectory, frame: str) -> Path:
+def smoothed_path(poses: Sequence[TrailPose], frame: str) -> Path:
     """The same poses as a path."""
-    poses = zip(trajectory.stamps_ns, trajectory.T_map_base, strict=True)
     return path_message(
-        [PoseStamped(header=header(int(stamp), frame), pose=planar_pose(T)) for stamp, T in poses]
+        [
+            PoseStamped(header=header(pose.stamp_ns, frame), pose=planar_pose(pose.T_map_base))
+            for pose in poses
+        ]
     )
 
 
@@ -200,6 +203,7 @@ def status_message(
     made.frames_used, made.frames_dropped = frames_used, frames_dropped
     made.reason, made.belief, made.latency_s = reason, belief, latency_s
     made.state = getattr(LocalizerStatus, State.UNINITIALIZED.name)
+    made.against_nats = made.support_nats = math.nan
     if estimate is None:
         return made
     made.state = getattr(LocalizerStatus, estimate.state.name)
@@ -208,6 +212,7 @@ def status_message(
     made.effective_particles = float(estimate.effective_particles)
     made.travelled_m = float(estimate.travelled)
     made.hypotheses = len(estimate.modes)
+    made.against_nats, made.support_nats = float(estimate.against), float(estimate.support)
     covariance = estimate.covariance
     if estimate.modes:
         made.top_mass = float(estimate.modes[0].mass)

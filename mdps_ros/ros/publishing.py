@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from mdps_ros.runtime.outputs import (
     TransformEstimate,
 )
 from mdps_ros.runtime.prediction import PredictedPose
+from mdps_ros.runtime.watching.trail import TrailPose
 from mdps_ros.settings import Settings
 
 PATH_POSES = 2000
@@ -129,13 +130,13 @@ class Publishing:
         if topics.PARTICLES in wanted:
             self._send(topics.PARTICLES, convert.pose_array_message(thinned, self._frame))
 
-    def smoothed(self, trajectory: SmoothedTrajectory) -> None:
+    def smoothed(self, trajectory: SmoothedTrajectory, poses: Sequence[TrailPose]) -> None:
         """Publish the window of smoothed poses to those who listen."""
         if self._wanted(topics.SMOOTHED):
-            message = convert.smoothed_message(trajectory, self._frame, self._map_id)
+            message = convert.smoothed_message(trajectory, poses, self._frame, self._map_id)
             self._send(topics.SMOOTHED, message)
         if self._wanted(topics.SMOOTHED_PATH):
-            self._send(topics.SMOOTHED_PATH, convert.smoothed_path(trajectory, self._frame))
+            self._send(topics.SMOOTHED_PATH, convert.smoothed_path(poses, self._frame))
 
     def jump(self, jump: PoseJump) -> None:
         """Tell planners that the pose jumped."""

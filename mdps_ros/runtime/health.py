@@ -173,6 +173,7 @@ class Health:
                 "position sd [m]": f"{max(float(spread), 0.0) ** 0.5:.3f}",
                 "yaw sd [rad]": f"{max(float(top.covariance[2, 2]), 0.0) ** 0.5:.4f}",
                 "travelled [m]": f"{estimate.travelled:.1f}",
+                "evidence against it [nats]": f"{estimate.against:.2f}",
                 "measurements": " ".join(estimate.measurements) or "none",
             }
         return Condition("localization", severity, text, values)

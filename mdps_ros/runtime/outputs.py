@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -53,6 +54,10 @@ class PoseEstimate:
         scale: (mean, standard deviation) of the odometer scale error.
         yaw_bias: (mean, standard deviation) rad/s.
         measurements: names of the models that scored this frame.
+        against: evidence of images against the top hypothesis, nats, 0 or more: at
+            `recovery.contradiction` the vehicle is lost; nan where nobody asks for it.
+        support: evidence of images and fixes for it since it has held what a claim needs, nats;
+            nan where nobody asks for it.
     """
 
     stamp_ns: int
@@ -66,6 +71,8 @@ class PoseEstimate:
     scale: tuple[float, float]
     yaw_bias: tuple[float, float]
     measurements: tuple[str, ...]
+    against: float = math.nan
+    support: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

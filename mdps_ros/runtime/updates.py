@@ -136,7 +136,7 @@ class Updates:
         with self.stopwatch.stage("move and weigh"):
             names = self._localizer.advance(motion, look, share)
         self.travel.last = now
-        self.recent.add(Seen(now, look, share))
+        self.recent.add(Seen(now, look, share * look.between if look else 0.0))
         if look is not None and look.name in names:
             with self.stopwatch.stage("doubt the claim"):
                 self.claims.look(look, self._localizer.belief, share, self._elsewhere)

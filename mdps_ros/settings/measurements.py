@@ -85,7 +85,7 @@ class CameraSettings:
         1.0, "Multiplier of the learned evidence of one image.", low=0.0, high=10.0
     )
     decorrelation: float = live_setting(
-        22.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
+        11.0, "Travel that counts as one independent look.", unit="m", low=0.1, high=500.0
     )
     cells: int = live_setting(
         500, "Cells of the image's ground plan that are scored.", low=16, high=20_000

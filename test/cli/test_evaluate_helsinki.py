@@ -62,13 +62,13 @@ def test_every_drive_is_localized_in_every_way_and_all_files_are_written(
 ) -> None:
     file = tmp_path / "found.json"
     words = ["evaluate", "helsinki", "--drives", "3", "--map", "clean", "--heading", "unknown"]
-    words += ["--set", "camera.decorrelation=11", "--json", str(file)]
+    words += ["--set", "camera.decorrelation=7", "--json", str(file)]
     assert main(words) == 0
     assert [call[:2] for call in asked] == [("test", 0), ("test", 1), ("test", 2)]
     methods = {"mdpf", "a-mdpf", "particle filter", "road", "dense"}
     assert {run.method for run in asked[0][3]} == methods
     assert not any(run.heading_known for run in asked[0][3])
-    assert asked[0][4].camera.decorrelation == 11.0
+    assert asked[0][4].camera.decorrelation == 7.0
     assert "helsinki test" in capsys.readouterr().out
     document = json.loads(file.read_text())
     assert [row["seed"] for row in document["rows"][:3]] == [0, 1, 2]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -24,6 +25,7 @@ from mdps_ros.runtime.outputs import (
 )
 from mdps_ros.runtime.prediction import PredictedPose
 from mdps_ros.runtime.watching.record import LiveRecord, row_of
+from mdps_ros.runtime.watching.trail import Trail
 
 STAMP = 1_700_000_000_987_654_321
 COVARIANCE = np.array([[4.0, 1.0, 0.1], [1.0, 9.0, 0.2], [0.1, 0.2, 0.5]])
@@ -46,6 +48,8 @@ def estimate(state: State = State.TRACKING) -> PoseEstimate:
         scale=(0.0, 0.01),
         yaw_bias=(0.0, 0.01),
         measurements=("road",),
+        against=1.5,
+        support=6.0,
     )
 
 
@@ -89,6 +93,7 @@ def test_status_tells_the_spread_of_the_heaviest_mode() -> None:
     assert message.map_id == "abc"
     assert (message.hypotheses, message.reason, message.belief) == (2, "tracking", 3)
     assert message.latency_s == 0.25
+    assert (message.against_nats, message.support_nats) == (1.5, 6.0)
 
 
 def test_statistics_tell_the_cost_of_an_update_by_stage() -> None:
@@ -104,6 +109,7 @@ def test_statistics_tell_the_cost_of_an_update_by_stage() -> None:
 def test_status_before_any_estimate_is_uninitialized() -> None:
     assert status(None).state == LocalizerStatus.UNINITIALIZED
     assert not status(None).reliable
+    assert math.isnan(status(None).against_nats)
 
 
 def test_covariance_leaves_z_roll_and_pitch_zero() -> None:
@@ -134,9 +140,13 @@ def test_smoothed_poses_keep_stamps_flags_and_numbers() -> None:
         revision=7,
         belief=3,
     )
+    trail = Trail()
+    there = np.array([-2.0, -2.0, 0.0])
+    trail.add(dataclasses.replace(estimate(), stamp_ns=STAMP - 10**9, T_map_base=there))
+    poses = trail.smooth(value)
     message, path = (
-        convert.smoothed_message(value, "map", "abc"),
-        convert.smoothed_path(value, "map"),
+        convert.smoothed_message(value, poses, "map", "abc"),
+        convert.smoothed_path(poses, "map"),
     )
     assert (message.map_id, message.revision, message.belief) == ("abc", 7, 3)
     assert message.header.frame_id == path.header.frame_id == "map"
@@ -147,6 +157,7 @@ def test_smoothed_poses_keep_stamps_flags_and_numbers() -> None:
     assert [(p.smoothed, p.final, p.share) for p in message.poses] == [
         (True, True, 0.75), (False, False, 0.5),
     ]  # fmt: skip
+    assert [p.moved_m for p in message.poses] == [5.0, 0.0]
     assert message.poses[1].pose.pose == path.poses[1].pose
     assert path.poses[1].pose.position.y == -4.0
     assert path.poses[1].pose.orientation.z == pytest.approx(math.sqrt(0.5))

@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from mdps_ros.runtime.cameras import Cameras, Look
-from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent, PinholeCamera
+from mdps_ros.runtime.cameras import ALIKE, Cameras, Look
+from mdps_ros.runtime.events import ColourImageEvent, DepthImageEvent, ImageEvent, PinholeCamera
+from mdps_ros.runtime.localizer import Motion
+from mdps_ros.runtime.session import Session
 from mdps_ros.settings import with_values
-from test.runtime.town import CAMERA, MOUNT, fast_settings, wall_image
+from test.runtime.town import (
+    CAMERA,
+    MOUNT,
+    answers,
+    fast_settings,
+    images,
+    initial_pose,
+    odometry,
+    wall_image,
+)
 
 CPU = torch.device("cpu")
 WIDE = PinholeCamera(width=320, height=128, fx=160.0, fy=160.0, cx=159.5, cy=63.5)
@@ -69,6 +80,38 @@ def test_filters_that_skip_autograd_and_those_that_do_not_share_the_tiles(town) 
 
 def test_a_floor_plan_has_no_use_for_a_network_of_streets(floor) -> None:
     assert not Cameras(floor, fast_settings(camera__enabled=True), CPU).any
+
+
+def test_where_it_is_searched_for_updates_are_remembered_by_what_tells_places_apart(
+    town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The filter takes images in full, `~/align` by that part."""
+    session = Session(town, fast_settings(depth__enabled=True, runtime__camera_timeout=60.0))
+    bind, advance = session._cameras.bind, session._localizer.advance
+    weighed: list[float] = []
+
+    def part(image: ImageEvent) -> Look | None:
+        look = bind(image)
+        return None if look is None else look._replace(between=0.25)
+
+    def advancing(motion: Motion, look: Look | None, share: float = 1.0) -> tuple[str, ...]:
+        weighed.extend([] if look is None else [share])
+        return advance(motion, look, share)
+
+    monkeypatch.setattr(session._cameras, "bind", part)
+    monkeypatch.setattr(session._localizer, "advance", advancing)
+    answers(session, [*odometry(1), initial_pose()])
+    answers(session, odometry(30, first_s=5.1, start=(1.0, 0.0, 0.0)))
+    answers(session, images([5.6, 5.9, 6.2, 6.5]))
+    seen = [seen.share for seen in session.recent if seen.look is not None]
+    assert len(seen) >= 3
+    assert seen == pytest.approx([0.25 * share for share in weighed])
+
+
+def test_a_colour_camera_tells_places_apart_by_half_of_its_looks(town) -> None:
+    look = Cameras(town, fast_settings(camera__enabled=True), CPU).bind(colour_image())
+    assert look is not None
+    assert look.between == ALIKE == 0.5
 
 
 def test_looks_count_by_the_travel_since_the_last_one() -> None:

@@ -74,7 +74,8 @@ def drive(
     told: bool, masses: list[float], per_image: float = 1.5, claim_mass: float = 0.9
 ) -> list[tuple[State, float]]:
     """State and told mass at updates every 5 m, with an image each."""
-    settings = with_values(Settings(), {"estimate.claim_mass": claim_mass})
+    wanted = {"estimate.claim_mass": claim_mass, "recovery.confirmation": LIMITS.confirmation}
+    settings = with_values(Settings(), wanted)
     claims, found = Claims(settings), []
     claims._doubt = Speaking(per_image)
     claims.begin(told=told)

@@ -123,6 +123,16 @@ def test_what_fits_speaks_for_the_claim_until_it_lapses(belief) -> None:
     assert (doubt.support, doubt.against > 0.0) == (0.0, True)
 
 
+def test_what_says_little_of_the_place_supports_by_that_part_and_contradicts_in_full(
+    belief,
+) -> None:
+    doubt = Doubt()
+    doubt.look(step(1.5, 0.0)._replace(between=0.25), belief, 0.5, nowhere)
+    assert doubt.support == pytest.approx(0.25 * 0.5 * 1.5, abs=1e-4)
+    doubt.look(step(-3.0, 1.0)._replace(between=0.25), belief, 0.5, nowhere)
+    assert doubt.against == pytest.approx(0.5 * 4.0, abs=1e-4)
+
+
 def confirmed(belief: Belief, threshold: float, elsewhere: bool, forgiving: bool = False) -> float:
     """Share of 100 claims that 25 images confirm; they show the claim, or places around it."""
     generator = torch.Generator().manual_seed(7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -67,6 +68,15 @@ def test_the_last_word_of_the_smoother_counts_and_else_the_filter_s() -> None:
     assert [float(pose.T_map_base[0]) for pose in poses] == [10.5, 20.25, 30.25, 40.25, 0.0]
     assert [pose.smoothed for pose in poses] == [True, True, True, False, False]
     assert [float(p.T_map_base[0]) for p in way.between(0, 40, False)] == [10, 20, 30, 40]
+
+
+def test_it_tells_how_far_hindsight_moved_a_pose() -> None:
+    way = filtered(10, 20, 30)
+    told = way.smooth(smoothed([5, 10, 20, 30], shift=3.0))
+    assert math.isnan(told[0].moved)  # the filter's word of that frame is gone
+    assert [pose.moved for pose in told[1:]] == [math.hypot(3.0, 3.0)] * 2 + [0.0]
+    assert [pose.moved for pose in way.between(10, 20, True)] == [math.hypot(3.0, 3.0)] * 2
+    assert [pose.moved for pose in way.between(10, 20, False)] == [0.0, 0.0]
 
 
 def test_what_is_remembered_is_bounded_and_can_be_forgotten(monkeypatch) -> None:

@@ -146,6 +146,8 @@ class Claims:
             state=self.state,
             travelled=travelled,
             measurements=names,
+            against=self._doubt.against,
+            support=self._doubt.support,
             **summary._asdict(),
         )
         outputs.append(estimate)

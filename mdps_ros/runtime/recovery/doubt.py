@@ -89,7 +89,7 @@ class Doubt:
         if found is not None:  # else it was not used for the claim either
             if alarms:
                 self._against = max(0.0, self._against + share * found)
-            self._support -= share * found
+            self._support -= look.between * share * found
 
 
 def evidence_against(

@@ -20,7 +20,7 @@ class Seen(NamedTuple):
     Attributes:
         now: odometry.
         look: what an image said; None without one.
-        share: how much of an independent look it was.
+        share: how much of an independent look it was, between places.
     """
 
     now: OdometrySample

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ class TrailPose(NamedTuple):
         mass: share of the belief in that hypothesis.
         smoothed: seen again with what was measured since.
         final: no smoother will see it again.
+        moved: m from where the filter saw it at the frame, 0 where that is what is told; nan where
+            it is not remembered.
     """
 
     stamp_ns: int
@@ -32,6 +35,7 @@ class TrailPose(NamedTuple):
     mass: float
     smoothed: bool
     final: bool
+    moved: float
 
 
 class Trail:
@@ -51,15 +55,21 @@ class Trail:
     def add(self, estimate: PoseEstimate) -> None:
         """What the filter said of a frame; the last word at a stamp counts."""
         at, top = estimate.stamp_ns, estimate.modes[0].mass
-        pose = TrailPose(at, estimate.T_map_base, estimate.covariance, top, False, True)
+        pose = TrailPose(at, estimate.T_map_base, estimate.covariance, top, False, True, 0.0)
         with self._lock:
             _keep(self._filtered, pose)
 
-    def smooth(self, trajectory: SmoothedTrajectory) -> None:
-        """What a smoother says of the newest frames; replaces what it said of them before."""
+    def smooth(self, trajectory: SmoothedTrajectory) -> tuple[TrailPose, ...]:
+        """What a smoother says of the newest frames; replaces what it said of them before.
+
+        Returns:
+            Its poses one by one, oldest first.
+        """
         with self._lock:
-            for pose in trail_poses(trajectory):
+            poses = self._poses(trajectory)
+            for pose in poses:
                 _keep(self._smoothed, pose)
+        return poses
 
     def between(self, begin_ns: int, end_ns: int, smoothed: bool) -> tuple[TrailPose, ...]:
         """The poses of a time, oldest first.
@@ -74,21 +84,27 @@ class Trail:
         until = end_ns or max(poses, default=0)
         return tuple(poses[at] for at in sorted(poses) if begin_ns <= at <= until)
 
-
-def trail_poses(trajectory: SmoothedTrajectory) -> tuple[TrailPose, ...]:
-    """The poses of a trajectory one by one, oldest first."""
-    return tuple(
-        TrailPose(int(at), pose, covariance, float(mass), bool(smoothed), bool(final))
-        for at, pose, covariance, mass, smoothed, final in zip(
-            trajectory.stamps_ns,
+    def _poses(self, trajectory: SmoothedTrajectory) -> tuple[TrailPose, ...]:
+        """The poses of a trajectory one by one, beside those of the filter."""
+        rows = zip(
+            trajectory.stamps_ns.tolist(),
             trajectory.T_map_base,
             trajectory.covariance,
-            trajectory.mass,
-            trajectory.smoothed,
-            trajectory.final,
+            trajectory.mass.tolist(),
+            trajectory.smoothed.tolist(),
+            trajectory.final.tolist(),
             strict=True,
         )
-    )
+        return tuple(
+            TrailPose(at, pose, covariance, mass, smoothed, final, self._moved(at, pose, smoothed))
+            for at, pose, covariance, mass, smoothed, final in rows
+        )
+
+    def _moved(self, at: int, pose: NDArray[np.float64], smoothed: bool) -> float:
+        if not smoothed:
+            return 0.0
+        before = self._filtered.get(at)
+        return math.nan if before is None else math.dist(pose[:2], before.T_map_base[:2])
 
 
 def _keep(poses: dict[int, TrailPose], pose: TrailPose) -> None:
