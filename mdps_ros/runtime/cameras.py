@@ -29,10 +29,10 @@ Intrinsics = tuple[float, float, float, float]
 
 
 ALIKE = 0.5
-"""Part of a look of the colour camera that counts between places. Trained with the truth among poses
-within some 30 m, images do not know how alike streets far apart can be, and what makes two alike
-lasts: in one of 48 drives on imperfect maps (split `train` of `mdps evaluate helsinki`) a wrong street
-got 22 nats in 60 m, counted in full."""
+"""Part of a look of the colour camera that counts between places. Trained with the truth among
+poses within some 30 m, images do not know how alike streets far apart can be, and what makes two
+alike lasts: in one of 48 drives on imperfect maps (split `train` of `mdps evaluate helsinki`) a
+wrong street got 22 nats in 60 m, counted in full."""
 
 
 class Look(NamedTuple):
