@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from geometry_msgs.msg import PoseWithCovariance
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
 from mdps_ros.action import GlobalLocalize
-from mdps_ros.msg import LocalizerStatus
+from mdps_ros.msg import Hypothesis, LocalizerStatus
 from mdps_ros.notes import Note
 from mdps_ros.ros import convert, services
 from mdps_ros.ros.later import Later
 from mdps_ros.ros.map_changes import NOT_CONFIGURED
-from mdps_ros.runtime.events import GlobalStartEvent
+from mdps_ros.runtime.events import GlobalStartEvent, StartEvent
 from mdps_ros.runtime.outputs import PoseEstimate, State
-from mdps_ros.runtime.recovery.asked_search import AskedSearch, Found, SearchEvent
+from mdps_ros.runtime.recovery.asked_search import AskedSearch, Found
 
 if TYPE_CHECKING:
     from mdps_ros.ros.pipeline import Pipeline
@@ -28,6 +30,8 @@ TICK_S = 0.5
 """How often a client is told how the search stands where no estimate comes."""
 CANCELED = "the search was cancelled; the belief stays as far as it is"
 BOTH = "both a region and a guess are given; give one of them"
+NO_FRAME = "the guess names no frame; set guess.header.frame_id, as of the map"
+NO_SPREAD = "a heading wants a spread; set heading_sd, as 0.5 rad"
 HEADING_TWICE = "a guess holds its own heading; leave heading_sd at 0, or give no guess"
 
 
@@ -72,10 +76,16 @@ class GlobalSearch:
             result.message = wanted
             handle.abort()
             return result
+        if handle.is_cancel_requested:  # both came while the node was busy
+            result.message = CANCELED
+            handle.canceled()
+            return result
         goal = Goal(self._node, handle, pipeline, wanted)
         key = bytes(handle.goal_id.uuid)
         self._goals[key] = goal
-        timer = self._node.create_timer(TICK_S, goal.tick, callback_group=self._group)
+        # by a clock that runs even while simulated time stands still
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        timer = self._node.create_timer(TICK_S, goal.tick, callback_group=self._group, clock=steady)
         try:
             found = await goal.done
         finally:
@@ -96,12 +106,16 @@ class GlobalSearch:
         if found.estimate is not None:
             result.reliable = found.estimate.state is State.TRACKING
             result.pose = convert.pose_message(found.estimate, pipeline.settings.frames.map)
-            result.hypotheses = pipeline.hypotheses.hypotheses
+            result.hypotheses = goal.hypotheses
         self._node.get_logger().info(f"global_localize: {found.text}")
 
 
 class Goal:
     """One goal: asks the session, and tells the client how the search stands.
+
+    Attributes:
+        done: what comes of it.
+        hypotheses: those of the search's newest estimate.
 
     Args:
         node: whose clock counts.
@@ -111,13 +125,15 @@ class Goal:
     """
 
     def __init__(
-        self, node: LifecycleNode, handle: Any, pipeline: Pipeline, event: SearchEvent
+        self, node: LifecycleNode, handle: Any, pipeline: Pipeline, event: StartEvent
     ) -> None:
         self.done: Later[Found] = Later(node)
         self._clock = node.get_clock()
-        self._begin_ns = self._clock.now().nanoseconds
+        self.hypotheses: Sequence[Hypothesis] = ()
+        self._begin_ns = 0
         self._handle = handle
         self._pipeline = pipeline
+        self._event = event
         self._told = False  # of an estimate, since the last tick
         self._feedback = GlobalLocalize.Feedback(state=LocalizerStatus.UNINITIALIZED)
         least = float(handle.request.min_confidence)
@@ -125,31 +141,45 @@ class Goal:
         pipeline.request(event, self._search)
 
     def seconds(self) -> float:
-        """Since the goal was accepted, by the node's clock; never less than zero."""
-        passed_ns: int = self._clock.now().nanoseconds - self._begin_ns
-        return max(passed_ns * 1e-9, 0.0)
+        """Since the goal was accepted, by the node's clock.
+
+        Simulated time begins with the first /clock, before which it stands at zero; where it goes
+        back, as when a bag is played again, the count begins anew.
+        """
+        now_ns: int = self._clock.now().nanoseconds
+        if self._begin_ns == 0 or now_ns < self._begin_ns:
+            self._begin_ns = now_ns
+        return (now_ns - self._begin_ns) * 1e-9
 
     def give_up(self, why: str) -> None:
-        """End the search; the belief stays as it is."""
+        """End the search; the belief stays as it is, and a start that waits does not begin."""
         self._search.give_up(why)
+        self._pipeline.withdraw(self._event)
 
     def tick(self) -> None:
         """Look at the clock, and say what is waited for where no estimate came."""
         limit = float(self._handle.request.max_seconds)
-        if limit and self.seconds() >= limit:
-            shares = ", ".join(f"{h.share:.2f}" for h in self._pipeline.hypotheses.hypotheses[:3])
-            self.give_up(
-                f"no place is claimed after {limit:g} s (the heaviest hold {shares or 'nothing'}); "
-                "the filter goes on: drive on, or give more time"
-            )
+        if self._handle.is_cancel_requested:
+            self.give_up(CANCELED)
+        elif limit and self.seconds() >= limit:
+            self.give_up(f"no place is claimed after {limit:g} s; {self._standing()}")
         elif not self._told:
             self._feedback.waiting_for = self._pipeline.waiting_for()
             self._publish()
         self._told = False
 
+    def _standing(self) -> str:
+        """How far the search is, and what would help."""
+        estimate = self._search.estimate
+        if estimate is None:
+            return f"it has not begun and waits for {self._pipeline.waiting_for()}"
+        shares = ", ".join(f"{mode.mass:.2f}" for mode in estimate.modes[:3])
+        return f"the heaviest hold {shares}; the filter goes on: drive on, or give more time"
+
     def _tell(self, estimate: PoseEstimate) -> None:
         """In the worker's thread: an estimate of the search."""
         self._told = True
+        self.hypotheses = self._pipeline.hypotheses.hypotheses
         self._feedback = GlobalLocalize.Feedback(
             state=getattr(LocalizerStatus, estimate.state.name),
             hypotheses=len(estimate.modes),
@@ -164,7 +194,7 @@ class Goal:
         self._handle.publish_feedback(self._feedback)
 
 
-def search_event(request: Any, pipeline: Pipeline) -> SearchEvent | str:
+def search_event(request: Any, pipeline: Pipeline) -> StartEvent | str:
     """The event that begins a goal's search, or why there is none."""
     numbers = (request.heading, request.heading_sd, request.max_seconds, request.min_confidence)
     if not all(map(math.isfinite, numbers)) or min(numbers[1:]) < 0.0 or numbers[3] > 1.0:
@@ -172,7 +202,11 @@ def search_event(request: Any, pipeline: Pipeline) -> SearchEvent | str:
             "heading_sd, max_seconds and min_confidence must be finite and not negative, "
             "min_confidence at most 1"
         )
+    if request.heading and not request.heading_sd:
+        return NO_SPREAD
     corners, guessed = request.region.polygon.points, bool(request.guess.header.frame_id)
+    if not guessed and request.guess.pose != PoseWithCovariance():
+        return NO_FRAME
     if guessed and (corners or request.heading_sd):
         return BOTH if corners else HEADING_TWICE
     if guessed:

@@ -28,13 +28,14 @@ from mdps_ros.ros.reporting import Reporting
 from mdps_ros.ros.requests import Requests
 from mdps_ros.ros.telling import Telling
 from mdps_ros.ros.watching import watched
-from mdps_ros.runtime.asking import DEACTIVATED, OTHER_MAP, Asking, Follower
+from mdps_ros.runtime.asking import DEACTIVATED, Asking, Follower
 from mdps_ros.runtime.events import (
     Event,
-    InitialPoseEvent,
     MapEvent,
     OdometryEvent,
     SettingsEvent,
+    StartEvent,
+    WithdrawEvent,
 )
 from mdps_ros.runtime.health import Health
 from mdps_ros.runtime.jumps import CAUSES, JumpWatch
@@ -82,7 +83,7 @@ class Pipeline:
         self._open = False
         self._new_map: NewMap | None = None  # on its way to the session
         self._changed: Callable[[str], None] = lambda text: None  # told when it has come there
-        self._asking, self._trail = Asking(), Trail()
+        self._asking, self._trail = Asking(), Trail(settings.smoother.enabled)
         self._publishing = Publishing(node, settings, city.id)
         self._worker = Worker(self._handle, failed, settings.runtime.image_wait)
         self._beside = Beside(
@@ -159,6 +160,15 @@ class Pipeline:
         self._offer(event)
         return self._open
 
+    def withdraw(self, event: StartEvent) -> None:
+        """A start is asked for no longer; where it has begun, it goes on."""
+        self._asking.withdraw(event)
+        gone = WithdrawEvent(request=event)
+        if self._open:
+            self._worker.put(gone)
+        else:
+            self._handle(gone)
+
     def waiting_for(self) -> str:
         """What has to come before there is another estimate."""
         if not self._open:
@@ -185,7 +195,7 @@ class Pipeline:
         if self._open:
             self._worker.put(new.event)
         else:
-            self._asking.forget(InitialPoseEvent, OTHER_MAP)  # it was meant on the map of before
+            self._asking.change_map()
             self._handle(new.event)
 
     def open(self) -> None:
@@ -207,10 +217,12 @@ class Pipeline:
     def close(self) -> None:
         """Take no more messages and wait for the workers; the belief is kept."""
         self._open = self._intake.open = False
-        self._asking.give_up(DEACTIVATED)
         if self._bonding is not None:
             self._bonding.stop()
-        self._worker.stop()
+        self._worker.stop()  # first: what it has begun is answered as begun
+        for event in self._asking.give_up(DEACTIVATED):
+            self._asking.withdraw(event)
+            self._handle(WithdrawEvent(request=event))
         if self._new_map is not None:  # it was still on its way to the worker
             self._handle(self._new_map.event)
         self._archive.stop()  # first: who waits for the others may lose patience

@@ -22,6 +22,8 @@ NO_NAV2 = (
     "initialpose does the same"
 )
 
+AT_ONCE = 2000
+"""Poses in one answer: more would keep odometry and images waiting while it is made."""
 NO_POSES = "no pose was estimated in that time; zero for begin and end asks for all there are"
 
 
@@ -89,11 +91,15 @@ class Requests:
 
     def _trajectory(self, request: Any, response: Any) -> Any:
         begin_ns, end_ns = (messages.time_ns(t) for t in (request.begin, request.end))
-        poses = self._trail.between(begin_ns, end_ns, request.smoothed)
+        found = self._trail.between(begin_ns, end_ns, request.smoothed)
+        poses = found[:AT_ONCE]
         response.frame_id, response.map_id = self._frame, self._archive.map_id
         response.success = bool(poses)
         response.poses = [convert.trail_pose(pose) for pose in poses]
         response.message = f"{len(poses)} poses" if poses else NO_POSES
+        if len(found) > len(poses):
+            rest = len(found) - len(poses)
+            response.message += f"; {rest} more: ask again from the stamp of the last one on"
         return response
 
     def _save(self, request: Any, response: Any) -> Any:

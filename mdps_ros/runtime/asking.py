@@ -10,6 +10,7 @@ from mdps_ros.runtime.events import (
     GlobalStartEvent,
     InitialPoseEvent,
     RestoreEvent,
+    StartEvent,
     UpdateNowEvent,
 )
 from mdps_ros.runtime.outputs import Output
@@ -25,7 +26,7 @@ class Follower(Protocol):
     """Somebody who waits for what becomes of an event."""
 
     @property
-    def event(self) -> Event:
+    def event(self) -> StartEvent:
         """The event."""
 
     def take(self, event: Event, outputs: tuple[Output, ...]) -> bool:
@@ -54,15 +55,24 @@ class Asking:
         """
         if not isinstance(event, REQUESTS):
             return False
-        self.forget(type(event), REPLACED)  # to the end: the last request wins
+        before = self._kept.get(type(event))
+        if before is not None:  # to the end: the last request wins
+            self._forget(before, REPLACED)
         self._kept[type(event)] = event
         return True
 
-    def forget(self, kind: type[Event], why: str) -> None:
-        """Keep no request of a kind any more."""
-        before = self._kept.pop(kind, None)
-        if before is not None:
-            self.give_up(why, before)
+    def withdraw(self, event: Event) -> None:
+        """Keep a request no more; whoever asked for it knows."""
+        if self._kept.get(type(event)) is event:
+            del self._kept[type(event)]
+
+    def change_map(self) -> None:
+        """Keep no request any more that names a place of the map of before."""
+        for event in tuple(self._kept.values()):
+            if isinstance(event, InitialPoseEvent) or (
+                isinstance(event, GlobalStartEvent) and event.region is not None
+            ):
+                self._forget(event, OTHER_MAP)
 
     def hand_over(self) -> tuple[Event, ...]:
         """The requests that were kept, in the order in which they came."""
@@ -83,10 +93,19 @@ class Asking:
             with self._lock:
                 self._followers = [f for f in self._followers if f not in done]
 
-    def give_up(self, why: str, event: Event | None = None) -> None:
-        """Tell those who wait for an event, or for any, that it will not come; forget them."""
+    def give_up(self, why: str, event: Event | None = None) -> tuple[StartEvent, ...]:
+        """Tell those who wait for an event, or for any, that it will not come; forget them.
+
+        Returns:
+            What they waited for.
+        """
         with self._lock:
             given = [f for f in self._followers if event is None or f.event is event]
             self._followers = [f for f in self._followers if f not in given]
         for follower in given:
             follower.give_up(why)
+        return tuple(follower.event for follower in given)
+
+    def _forget(self, event: Event, why: str) -> None:
+        del self._kept[type(event)]
+        self.give_up(why, event)

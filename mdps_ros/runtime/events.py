@@ -140,9 +140,24 @@ class GlobalStartEvent:
     region: NDArray[np.float64] | None = None
 
 
+StartEvent = InitialPoseEvent | GlobalStartEvent
+"""A request to begin anew."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateNowEvent:
     """Use the next image, or odometry where no camera is, although the vehicle has not moved."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawEvent:
+    """A start is no longer asked for: forget it where it still waits for odometry.
+
+    Attributes:
+        request: the event that asked for it; what has begun goes on.
+    """
+
+    request: StartEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +202,7 @@ Event = (
     | PlaceEvent
     | GlobalStartEvent
     | UpdateNowEvent
+    | WithdrawEvent
     | RestoreEvent
     | SettingsEvent
     | MapEvent

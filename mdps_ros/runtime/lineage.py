@@ -21,6 +21,9 @@ from mdps_ros.models.motion import VehicleState
 from mdps_ros.runtime.frames import between, inverse
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 
+TOO_LATE = "it came after newer ones; runtime.image_late bounds how late"
+TOO_OLD = "it came after newer ones, and the present belief has begun since"
+TOO_MANY = "it came after newer ones, and the search has too many particles to look back"
 MOST = 50_000
 """Particles of an update that is remembered; a search over more has no use for a late image."""
 
@@ -49,15 +52,16 @@ class Lineage:
     def __init__(self, window: float) -> None:
         self._window_ns = round(window * 1e9)
         self._generations: tuple[Generation, ...] = ()
+        self._too_many = False
 
     def forget(self) -> None:
         """Another belief begins."""
-        self._generations = ()
+        self._generations, self._too_many = (), False
 
     def add(self, generation: Generation) -> None:
         """Remember an update; those before it that are too old are forgotten."""
         if generation.state.pose.shape[1] > MOST:
-            self.forget()
+            self._generations, self._too_many = (), True
             return
         kept = (*self._generations, generation)
         first_ns = generation.now.stamp_ns - self._window_ns
@@ -65,12 +69,19 @@ class Lineage:
         new = [index for index, old in enumerate(kept) if old.now.stamp_ns >= first_ns]
         self._generations = kept[max(new[0] - 1, 0) :]
 
-    def reaches(self, then: OdometrySample) -> bool:
-        """Whether an odometry lies within what is remembered."""
+    def out_of_reach(self, then: OdometrySample) -> str | None:
+        """Why an odometry no newer than the last update lies outside of what is remembered.
+
+        Returns:
+            None where it lies within.
+        """
+        unknown = TOO_MANY if self._too_many else TOO_OLD
         if not self._generations:
-            return False
+            return unknown
         first, last = self._generations[0].now.stamp_ns, self._generations[-1].now.stamp_ns
-        return max(first, last - self._window_ns - 1) < then.stamp_ns <= last
+        if then.stamp_ns < last - self._window_ns:
+            return TOO_LATE
+        return None if first < then.stamp_ns <= last else unknown
 
     def late(
         self, then: OdometrySample, score: Callable[[Tensor], Tensor | None]
@@ -87,7 +98,7 @@ class Lineage:
         Raises:
             ValueError: the measurement is older than what is remembered, or newer.
         """
-        if not self.reaches(then):
+        if self.out_of_reach(then) is not None:
             raise ValueError("no update is remembered on both sides of the measurement")
         after, *later = (old for old in self._generations if old.now.stamp_ns >= then.stamp_ns)
         found = score(moved_back(on_map(after.state), then, after.now))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mdps_ros.core import filtering
-from mdps_ros.core.tempering import weigh_in_parts
+from mdps_ros.core.tempering import bearable_share, weigh_in_parts
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.core.types import Belief, StepInputs
 from mdps_ros.core.weights import masses
@@ -211,13 +211,21 @@ class Localizer:
         self._belief = self._started() if weighed is None else weighed
 
     @torch.inference_mode()
-    def credit(self, log_likelihood: Tensor, share: float) -> None:
-        """Weigh the particles by a look of the past, see `Lineage.late`; smoothers do not see it.
+    def credit(self, log_likelihood: Tensor) -> None:
+        """Weigh the particles by what the past says, see `Lineage.late`; smoothers do not see it.
+
+        As much of it as leaves `filter.tempering_size` effective particles.
+
+        Args:
+            log_likelihood: (1, N) of the particles of now.
 
         Raises:
             RuntimeError: before `start`.
         """
-        self._belief, _ = filtering.update(self._started(), share * log_likelihood, self._model)
+        belief, least = self._started(), self._settings.filter.tempering_size
+        part = bearable_share(belief.log_weights, log_likelihood, 1.0, least)
+        weighed = part.to(log_likelihood)[:, None] * log_likelihood
+        self._belief, _ = filtering.update(belief, weighed, self._model)
 
     def generation(self, now: OdometrySample) -> Generation:
         """The particles after the last `advance`, and who their parents were before it."""

@@ -25,6 +25,7 @@ from mdps_ros.runtime.events import (
     RestoreEvent,
     SettingsEvent,
     UpdateNowEvent,
+    WithdrawEvent,
 )
 from mdps_ros.runtime.ground import Ground
 from mdps_ros.runtime.inputs.image_queue import ImageQueue
@@ -158,6 +159,8 @@ class Session:
             outputs += self._adopt(event.settings)
         elif isinstance(event, RestoreEvent):
             outputs += self._restore(event.saved)
+        elif isinstance(event, WithdrawEvent):
+            self._starts.withdraw(event.request)
         elif isinstance(event, MapEvent):
             outputs += self._change_map(event.ready)
         else:

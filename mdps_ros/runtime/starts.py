@@ -9,7 +9,12 @@ import numpy as np
 from mdps_ros.models.prior import MapPrior, MovedPrior, PosePrior
 from mdps_ros.models.prior_parts import inside
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime.events import GlobalStartEvent, InitialPoseEvent, OdometryEvent
+from mdps_ros.runtime.events import (
+    GlobalStartEvent,
+    InitialPoseEvent,
+    OdometryEvent,
+    StartEvent,
+)
 from mdps_ros.runtime.frames import between, compose
 from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer
 from mdps_ros.runtime.keeping.belief_file import SavedBelief
@@ -68,6 +73,11 @@ class Starts:
         """Nothing waits any more."""
         self._pose = self._saved = None
 
+    def withdraw(self, request: StartEvent) -> None:
+        """Somebody no longer asks for this start: it does not begin where it still waits."""
+        if self._pose is request:
+            self._pose = None
+
     def at_pose(self, request: InitialPoseEvent) -> Begun:
         """Restart around a pose."""
         self._pose, self._saved = request, None
@@ -80,12 +90,15 @@ class Starts:
         return self.due()
 
     def anywhere(self, request: GlobalStartEvent) -> Begun:
-        """Start over the map or a region of it, and do so again where time goes back."""
+        """Start over the map or a region of it.
+
+        Where time goes back, the next start is over the whole map, with the heading of the request.
+        """
         everywhere = self._localizer.global_prior(request.heading)
         prior = everywhere if request.region is None else inside(everywhere, request.region)
         if prior is None:
             return Begun((Note(Code.NO_START, Severity.ERROR, NOWHERE),))
-        self._anywhere = prior
+        self._anywhere = everywhere
         self.forget()
         self.begin_anywhere(prior)
         where = "the whole map" if request.region is None else "a region of the map"
@@ -135,6 +148,9 @@ class Starts:
         else:
             self._localizer.start(MovedPrior(PosePrior(request.T_map_base, covariance), moved))
             text = "searching around the pose that was guessed"
+        oldest_ns = self._odometry.oldest_ns
+        if then is None and oldest_ns is not None and request.stamp_ns < oldest_ns:
+            text += "; no odometry reaches back to its stamp, so it counts as of now"
         self._pose = None
         self._updates.begin(newest, told=request.told)
         data = {"x_m": mean[0], "y_m": mean[1]}

@@ -59,6 +59,16 @@ class Travel:
         looks = self._looks.get(kind, ())
         return float(min(abs(then.travelled - at) for at in (self._start, *looks)))
 
+    def around(self, kind: Kind, then: OdometrySample) -> tuple[float, float | None]:
+        """Odometer readings of the looks of a kind beside a place on the way.
+
+        Returns:
+            Of the last one up to there, or of the start; of the first one beyond, if any.
+        """
+        looks, here = self._looks.get(kind, ()), then.travelled
+        before = max((at for at in looks if at <= here), default=self._start)
+        return before, min((at for at in looks if at > here), default=None)
+
     def looked(self, kind: Kind, now: OdometrySample) -> None:
         """A look of that kind was used here."""
         self._looks.setdefault(kind, deque(maxlen=REMEMBERED)).append(now.travelled)

@@ -6,17 +6,18 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mdps_ros.models.prior import RegionPrior
 from mdps_ros.models.prior_parts import within
 from mdps_ros.notes import Code, Note, Severity
-from mdps_ros.runtime.cameras import Cameras
+from mdps_ros.runtime.cameras import Cameras, Look
 from mdps_ros.runtime.events import ImageEvent
 from mdps_ros.runtime.inputs.image_queue import too_late
 from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
-from mdps_ros.runtime.lineage import Lineage, moved_back
+from mdps_ros.runtime.lineage import TOO_OLD, Lineage, moved_back
 from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.outputs import Output, State
 from mdps_ros.runtime.places import Places
@@ -141,8 +142,7 @@ class Updates:
             with self.stopwatch.stage("doubt the claim"):
                 self.claims.look(look, self._localizer.belief, share, self._elsewhere)
         elif look is not None:
-            text = f"the belief covers more map than the {look.name} model holds; left out for now"
-            notes.append(Note(Code.MODEL_SKIPPED, Severity.INFO, text))
+            notes.append(_left_out(look))
         places, told = self._places.take(now, self._odometry)
         for place in places:
             known = self.travel.has_looked(place.name)
@@ -156,6 +156,9 @@ class Updates:
     def late(self, then: OdometrySample, image: ImageEvent, step: float) -> Note | None:
         """Credit an image that is older than the last update to those who descend from then.
 
+        The image after it counted for the way from the one before it, a part of which is this
+        one's: that part is taken back, so that both count as if they had come in time.
+
         Args:
             then: odometry at its stamp.
             image: the image.
@@ -165,23 +168,51 @@ class Updates:
             Why it was of no use; None where it was used, or lies so near to others that it says
             nothing new.
         """
-        last, apart = self.travel.last, self.travel.apart(type(image), then)
-        if last is None or not self._lineage.reaches(then):
-            return too_late(image, "it came after newer ones; runtime.image_late bounds how late")
-        if apart < step:
+        last, kind = self.travel.last, type(image)
+        why = self._lineage.out_of_reach(then)
+        if last is None or why is not None:
+            return too_late(image, why or TOO_OLD)
+        if self.travel.apart(kind, then) < step:
             return None
         look = self._cameras.bind(image)
-        found = None if look is None else self._lineage.late(then, look.log_likelihood)
-        if look is None or found is None:
+        if look is None:
             return None
-        share = look.share(apart)
-        self.travel.looked(type(image), then)
-        self._localizer.credit(found, share)
+        found = self._lineage.late(then, look.log_likelihood)
+        if found is None:
+            return _left_out(look)
+        before, after = self.travel.around(kind, then)
+        share, taken = look.share(then.travelled - before), 0.0
+        total = share * found
+        if after is not None:
+            taken = look.share(after - before) - look.share(after - then.travelled)
+            total = total - taken * self._said(look.name, after, found)
+        self.travel.looked(kind, then)
+        self._localizer.credit(total)
         seen_then = look._replace(
             log_likelihood=lambda poses: look.log_likelihood(moved_back(poses, then, last))
         )
-        self.claims.look(seen_then, self._localizer.belief, share, self._elsewhere)
+        if share > taken:
+            left = share - taken
+            self.claims.look(seen_then, self._localizer.belief, left, self._elsewhere)
         return None
+
+    def _said(self, name: str, travelled: float, unknown: Tensor) -> Tensor:
+        """What an image that came in time says of the particles of now.
+
+        Args:
+            name: of its measurement.
+            travelled: odometer reading where it was taken.
+            unknown: what is taken for it where it is not remembered.
+        """
+        for seen in self.recent.updates:
+            look = seen.look
+            if look is not None and look.name == name and seen.now.travelled == travelled:
+                known = self._lineage.out_of_reach(seen.now) is None
+                found = self._lineage.late(seen.now, look.log_likelihood) if known else None
+                if found is not None:
+                    # who is out of the question already stays so
+                    return torch.where(found.isfinite(), found, 0.0)
+        return unknown
 
     def _elsewhere(self, centre: NDArray[np.float64], count: int) -> Tensor | None:
         """So many poses near a place where a vehicle could be."""
@@ -232,3 +263,8 @@ class Updates:
             self.smoother.forget()
         if self.watch is not None:
             self.watch(None)
+
+
+def _left_out(look: Look) -> Note:
+    text = f"the belief covers more map than the {look.name} model holds; left out for now"
+    return Note(Code.MODEL_SKIPPED, Severity.INFO, text)

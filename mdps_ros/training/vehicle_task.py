@@ -124,6 +124,11 @@ class VehicleTask:
                 f"options: a drive has fewer than {options.frames} frames, or there is none to "
                 "learn from or to judge by; give drives and held_out, or shorter pieces"
             )
+        if options.rows < 1 or options.quiet >= options.frames:
+            raise TrainingError(
+                f"options: {options.rows} rows, of {options.frames} frames the first "
+                f"{options.quiet} not judged; give at least one row, and quiet below frames"
+            )
         self._drives, self._held_out = drives, held_out
         self._options = options
         self._settings = settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from rclpy.action import ActionClient
 from mdps_ros.action import GlobalLocalize
 from mdps_ros.msg import LocalizerStatus
 from mdps_ros.ros import global_search, topics
+from mdps_ros.ros.global_search import Goal
 from mdps_ros.ros.map_changes import NOT_CONFIGURED
 from mdps_ros.runtime.starts import NOWHERE
 from test.ros.test_aligning import guess
@@ -101,6 +103,7 @@ def test_what_cannot_be_searched_is_said_with_the_remedy(node: Any, partner: Any
     client, out = Client(partner), partner.speak(topics.ODOMETRY)
     wheel(out, 0, 20, 0.0)
     bow_tie = region(((0.0, 0.0), (50.0, 50.0), (50.0, 0.0), (0.0, 50.0)))
+    nowhere = PoseWithCovarianceStamped(pose=guess(5.0, 0.0).pose)
     house = region(((10.0, 10.0), (20.0, 10.0), (15.0, 20.0)))
     for goal, words in (
         ({"region": region(PIECE[:2])}, "three finite corners"),
@@ -109,6 +112,8 @@ def test_what_cannot_be_searched_is_said_with_the_remedy(node: Any, partner: Any
         ({"region": house}, NOWHERE),
         ({"region": region(), "guess": guess(0.0, 0.0)}, global_search.BOTH),
         ({"guess": guess(0.0, 0.0), "heading_sd": 0.1}, global_search.HEADING_TWICE),
+        ({"guess": nowhere}, global_search.NO_FRAME),
+        ({"heading": 0.5}, global_search.NO_SPREAD),
         ({"min_confidence": 1.5}, "min_confidence at most 1"),
         ({"max_seconds": float("nan")}, "must be finite"),
     ):
@@ -141,12 +146,48 @@ def test_a_search_ends_by_the_clock_by_another_request_and_with_the_node(
     handle = client.ask()
     assert partner.until(lambda: client.told), node.text
     assert client.told[0].waiting_for == "the activation of the node"
-    first, handle = handle, client.ask()
+    first, handle = handle, client.ask(max_seconds=1.0)
     status, result = client.outcome(first)
     assert "another request of this kind came" in result.message
+    status, result = client.outcome(handle)
+    assert "it has not begun and waits for the activation of the node" in result.message
+    assert change(partner, Transition.TRANSITION_ACTIVATE), node.text
+    assert change(partner, Transition.TRANSITION_DEACTIVATE), node.text
+    assert "restarted over the whole map" not in node.text  # it was withdrawn
+    handle = client.ask()
     assert change(partner, Transition.TRANSITION_CLEANUP), node.text
     status, result = client.outcome(handle)
     assert status == GoalStatus.STATUS_ABORTED
     status, result = client.outcome(client.ask())
     assert result.message == NOT_CONFIGURED
     assert node.end() == 0, node.text
+
+
+def test_a_guess_that_was_cancelled_before_there_was_odometry_does_not_begin(
+    node: Any, partner: Any
+) -> None:
+    client, out = Client(partner), partner.speak(topics.ODOMETRY)
+    handle = client.ask(guess=guess(-100.0, -160.0, sd=20.0))
+    assert partner.until(lambda: client.told), node.text
+    assert partner.until(handle.cancel_goal_async().done)
+    status, _ = client.outcome(handle)
+    assert status == GoalStatus.STATUS_CANCELED
+    wheel(out, 0, 30, 0.0)
+    node.wait_for("started over the whole map")
+    assert "searching around the pose" not in node.text
+
+
+def test_the_time_limit_counts_simulated_time_from_its_first_tick_on() -> None:
+    now = SimpleNamespace(nanoseconds=0)
+    clock = SimpleNamespace(now=lambda: now)
+    goal = Goal.__new__(Goal)
+    goal._clock, goal._begin_ns = clock, 0
+    assert goal.seconds() == 0.0
+    now.nanoseconds = 1_700_000_000 * 10**9  # the first /clock
+    assert goal.seconds() == 0.0
+    now.nanoseconds += 5 * 10**9
+    assert goal.seconds() == 5.0
+    now.nanoseconds -= 4 * 10**9  # still counted from before
+    assert goal.seconds() == 1.0
+    now.nanoseconds -= 60 * 10**9  # the bag is played again
+    assert goal.seconds() == 0.0

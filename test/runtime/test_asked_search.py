@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 
 from mdps_ros.notes import Code
-from mdps_ros.runtime.asking import REPLACED, Asking
-from mdps_ros.runtime.events import Event, GlobalStartEvent, InitialPoseEvent
-from mdps_ros.runtime.outputs import PoseEstimate, State
-from mdps_ros.runtime.recovery.asked_search import AskedSearch, Found, SearchEvent
+from mdps_ros.runtime.asking import OTHER_MAP, REPLACED, Asking
+from mdps_ros.runtime.events import (
+    Event,
+    GlobalStartEvent,
+    InitialPoseEvent,
+    StartEvent,
+    WithdrawEvent,
+)
+from mdps_ros.runtime.outputs import Output, PoseEstimate, State
+from mdps_ros.runtime.recovery.asked_search import AskedSearch, Found
 from mdps_ros.runtime.recovery.asked_start import AskedStart, Begun
 from mdps_ros.runtime.session import Session
 from test.runtime.town import (
@@ -46,7 +52,7 @@ LOST_SOON = {
 class Asked:
     """A session, a search in it, and what its follower said."""
 
-    def __init__(self, session: Session, event: SearchEvent, least: float = 0.0) -> None:
+    def __init__(self, session: Session, event: StartEvent, least: float = 0.0) -> None:
         self.session = session
         self.told: list[PoseEstimate] = []
         self.found: list[Found] = []
@@ -56,7 +62,13 @@ class Asked:
 
     def handle(self, events: Iterable[Event]) -> None:
         for event in events:
-            self.asking.answered(event, self.session.handle(event))
+            self.said(event)
+
+    def said(self, event: Event) -> tuple[Output, ...]:
+        """What the session says, too."""
+        outputs = self.session.handle(event)
+        self.asking.answered(event, outputs)
+        return outputs
 
     @property
     def outcome(self) -> Found:
@@ -97,15 +109,6 @@ def test_a_region_without_a_road_leaves_the_belief_and_says_so(town) -> None:
     assert "give corners in the map's frame" in note.text
     (later, *_) = estimates(answers(session, odometry(3, first_s=5.1, step=2.0)))
     assert later.state is State.TRACKING
-
-
-def test_where_time_goes_back_the_region_is_started_over_again(town) -> None:
-    session = Session(town, fast_settings())
-    answers(session, odometry(1, first_s=50.0))
-    session.handle(GlobalStartEvent(region=WEST))
-    answers(session, odometry(5, first_s=51.0))
-    cloud = snapshots(answers(session, odometry(5, first_s=5.0)))[0].poses
-    assert cloud[:, 0].max() < -48
 
 
 @pytest.mark.parametrize("told", [False, True])
@@ -156,21 +159,32 @@ def test_a_search_tells_of_its_own_estimates_and_ends_with_a_claim(town) -> None
     assert states == [State.GLOBAL] * (len(states) - 1) + [State.TRACKING]
 
 
-def test_a_guess_that_fits_is_found_and_the_share_that_was_asked_for_is_waited_for(town) -> None:
-    settings = fast_settings(recovery__confirmation=0.0)
-    shares = []
-    for least in (0.0, 1.0):
-        event = guess(sd=1.0)
-        asked = Asked(Session(town, settings), event, least)
-        asked.handle([*odometry(1), event])
-        asked.handle(odometry(40, first_s=5.1, start=(1.0, 0.0, 0.0)))
-        shares.append([found.found for found in asked.found])
-        if asked.found:
-            assert asked.outcome.estimate is not None
-            assert asked.outcome.estimate.modes[0].mass >= 0.9
-            assert "found the vehicle" in asked.outcome.text
-    assert shares[0] == [True]
-    assert shares[1] in ([], [True])
+def test_a_guess_that_fits_is_found(town) -> None:
+    event = guess(sd=1.0)
+    asked = Asked(Session(town, fast_settings(recovery__confirmation=0.0)), event)
+    asked.handle([*odometry(1), event])
+    asked.handle(odometry(40, first_s=5.1, start=(1.0, 0.0, 0.0)))
+    assert asked.outcome.found
+    assert asked.outcome.estimate is not None
+    assert asked.outcome.estimate.modes[0].mass >= 0.9
+    assert "found the vehicle" in asked.outcome.text
+
+
+def test_the_share_that_was_asked_for_is_waited_for(town) -> None:
+    event = GlobalStartEvent()
+    asked = Asked(Session(town, fast_settings()), event, least=0.95)
+    asked.handle([*odometry(2), event, *odometry(1, first_s=5.2, start=(2.0, 0.0, 0.0))])
+    (*_, last) = asked.told
+    for mass, state, over in (
+        (0.97, State.GLOBAL, False),  # not claimed
+        (0.92, State.TRACKING, False),
+        (0.96, State.TRACKING, True),
+    ):
+        mode = dataclasses.replace(last.modes[0], mass=mass)
+        estimate = dataclasses.replace(last, modes=(mode,), state=state)
+        assert asked.search.take(odometry(1)[0], (estimate,)) is over
+    assert asked.outcome.found
+    assert asked.search.estimate is estimate
 
 
 def test_a_search_without_a_road_ends_with_the_reason(town) -> None:
@@ -202,6 +216,33 @@ def test_another_request_ends_a_guess_that_waits_for_odometry(town) -> None:
     assert "before there was odometry" in asked.outcome.text
 
 
+def test_a_request_that_is_refused_ends_no_guess_that_waits(town) -> None:
+    event = guess()
+    asked = Asked(Session(town, fast_settings()), event)
+    asked.handle([event, GlobalStartEvent(region=NOTHING)])
+    assert not asked.found
+    asked.handle(odometry(3))
+    assert asked.told
+
+
+def test_a_guess_that_was_withdrawn_does_not_begin(town) -> None:
+    event, session = guess(), Session(town, fast_settings())
+    asked = Asked(session, event)
+    asked.handle([event, WithdrawEvent(request=initial_pose())])  # of somebody else
+    assert session._starts._pose is event
+    asked.handle([WithdrawEvent(request=event), *odometry(3)])
+    assert not asked.told
+    assert not notes(answers(session, odometry(3, first_s=6.0)), Code.INITIAL_POSE)
+
+
+def test_a_search_of_a_region_does_not_come_back_where_time_goes_back(town) -> None:
+    session = Session(town, fast_settings())
+    answers(session, [*odometry(2, first_s=50.0), GlobalStartEvent(region=WEST)])
+    west = session._localizer.belief.state.pose[0, :, 0].max()
+    answers(session, odometry(2))
+    assert session._localizer.belief.state.pose[0, :, 0].max() > west + 50.0
+
+
 def test_a_vehicle_that_fits_nowhere_in_the_region_is_said_not_to_be_there(town) -> None:
     """A drive in a circle of 8 m radius fits no street; the whole map would be searched anew."""
     event = GlobalStartEvent(region=WEST)
@@ -218,7 +259,9 @@ def test_over_the_whole_map_a_search_goes_on_when_it_has_to_begin_anew(town) -> 
     settings = fast_settings(**LOST_SOON)
     asked = Asked(Session(town, settings), event)
     asked.handle([*odometry(1), event])
-    asked.handle(odometry(200, first_s=5.1, turn=1.0 / 8.0))
+    circle = odometry(200, first_s=5.1, turn=1.0 / 8.0)
+    seen = [output for step in circle for output in asked.said(step)]
+    assert notes(seen, Code.LOST)
     assert not asked.found
 
 
@@ -254,6 +297,31 @@ def test_those_who_wait_for_one_event_can_be_told_that_it_will_not_come(town) ->
     assert len(asked.found) == 1
 
 
+def test_a_request_that_was_withdrawn_is_kept_no_more() -> None:
+    asking, event = Asking(), GlobalStartEvent()
+    asking.keep(event)
+    asking.withdraw(GlobalStartEvent())  # another one
+    assert asking.hand_over() == (event,)
+    asking.keep(event)
+    asking.withdraw(event)
+    assert asking.hand_over() == ()
+
+
+def test_what_names_a_place_is_not_kept_over_a_change_of_the_map() -> None:
+    told: list[Found] = []
+    for event, stays in (
+        (GlobalStartEvent(region=WEST), False),
+        (initial_pose(), False),
+        (GlobalStartEvent(), True),
+    ):
+        asking = Asking()
+        asking.follow(AskedSearch(event, 0.0, lambda estimate: None, told.append))
+        asking.keep(event)
+        asking.change_map()
+        assert asking.hand_over() == ((event,) if stays else ())
+    assert [found.text for found in told] == [OTHER_MAP] * 2
+
+
 # -- starts that are answered --------------------------------------------------------------------
 
 
@@ -270,5 +338,17 @@ def test_a_start_is_answered_with_the_belief_or_with_what_it_waits_for(town) -> 
     assert said[1].text == "restarted around the initial pose"
     assert said[1].estimate is not None
     assert math.hypot(*(said[1].estimate.T_map_base - ON_STREET)[:2]) < 0.2
-    AskedStart(event, said.append).give_up("the node stops")
-    assert said[2] == "the node stops"
+    follower = AskedStart(event, said.append)
+    follower.give_up("the node stops")
+    follower.give_up("again")
+    follower.take(event, ())
+    assert said[2:] == ["the node stops"]
+
+
+def test_a_pose_from_before_all_odometry_says_that_it_counts_as_of_now(town) -> None:
+    session = Session(town, fast_settings())
+    answers(session, odometry(3, first_s=50.0))
+    (note,) = notes(session.handle(initial_pose(stamp_s=20.0)), Code.INITIAL_POSE)
+    assert "no odometry reaches back to its stamp" in note.text
+    (note,) = notes(session.handle(initial_pose(stamp_s=50.1)), Code.INITIAL_POSE)
+    assert note.text == "restarted around the initial pose"

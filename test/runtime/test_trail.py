@@ -79,6 +79,30 @@ def test_it_tells_how_far_hindsight_moved_a_pose() -> None:
     assert [pose.moved for pose in way.between(10, 20, False)] == [0.0, 0.0]
 
 
+def test_what_a_smoother_has_still_to_see_is_not_final() -> None:
+    way = Trail(smoothing=True)
+    for stamp in (10, 20, 30, 40):
+        way.add(dataclasses.replace(ESTIMATE, stamp_ns=stamp))
+    way.smooth(smoothed([20, 30], shift=0.5))  # 20 is final; 10 was left out
+    assert [p.final for p in way.between(0, 0, True)] == [True, True, False, False]
+    assert all(p.final for p in way.between(0, 0, False))
+
+
+def test_a_walk_that_ends_after_all_was_forgotten_leaves_nothing() -> None:
+    way = filtered(10, 20, 30)
+    way.forget()
+    way.add(dataclasses.replace(ESTIMATE, stamp_ns=5))
+    way.smooth(smoothed([10, 20, 30], shift=0.5))
+    assert [p.stamp_ns for p in way.between(0, 0, True)] == [5]
+
+
+def test_poses_do_not_keep_their_trajectories() -> None:
+    way = filtered(10, 20)
+    (first, second) = way.smooth(smoothed([10, 20], shift=0.5))
+    assert first.T_map_base.base is None
+    assert second.covariance.base is None
+
+
 def test_what_is_remembered_is_bounded_and_can_be_forgotten(monkeypatch) -> None:
     monkeypatch.setattr(trail, "MOST", 3)
     way = filtered(10, 20, 30, 40, 50)

@@ -13,13 +13,15 @@ from mdps_ros.runtime.events import (
     InitialPoseEvent,
     MapEvent,
     RestoreEvent,
+    StartEvent,
 )
 from mdps_ros.runtime.jumps import CAUSES
 from mdps_ros.runtime.outputs import Output, PoseEstimate, State
 
-SearchEvent = GlobalStartEvent | InitialPoseEvent
 OTHERS = (GlobalStartEvent, InitialPoseEvent, RestoreEvent, MapEvent)
-"""Requests that take the place of a guess which still waits for odometry."""
+"""Requests that take the place of a guess which still waits for odometry..."""
+REFUSALS = (Code.NO_START, Code.STATE_FILE)
+"""...unless the session answers that they were refused."""
 
 
 class Found(NamedTuple):
@@ -52,7 +54,7 @@ class AskedSearch:
 
     def __init__(
         self,
-        event: SearchEvent,
+        event: StartEvent,
         least: float,
         told: Callable[[PoseEstimate], None],
         ended: Callable[[Found], None],
@@ -69,7 +71,7 @@ class AskedSearch:
         """Go on by what a session answered; True when the search is over."""
         if event is self.event:
             self._asked = True
-        elif self._asked and not self._begun and isinstance(event, OTHERS):
+        elif self._asked and not self._begun and _replaces(event, outputs):
             self._end(False, "another request came before there was odometry to begin with")
         for output in outputs:
             if self._over.locked():
@@ -79,6 +81,11 @@ class AskedSearch:
             elif self._begun and isinstance(output, PoseEstimate):
                 self._take_estimate(output)
         return self._over.locked()
+
+    @property
+    def estimate(self) -> PoseEstimate | None:
+        """The newest one of the search; None where there was none yet."""
+        return self._estimate
 
     def give_up(self, why: str) -> None:
         """End without a place, from whatever thread; nothing where it has ended already."""
@@ -115,3 +122,8 @@ class AskedSearch:
     def _end(self, found: bool, text: str) -> None:
         if self._over.acquire(blocking=False):
             self._ended(Found(found, text, self._estimate))
+
+
+def _replaces(event: Event, outputs: tuple[Output, ...]) -> bool:
+    refused = any(isinstance(output, Note) and output.code in REFUSALS for output in outputs)
+    return isinstance(event, OTHERS) and not refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ class AskedStart:
     def __init__(self, event: InitialPoseEvent, answered: Callable[[Begun | str], None]) -> None:
         self.event = event
         self._answered = answered
+        self._over = threading.Lock()  # who holds it has answered, for good
 
     def take(self, event: Event, outputs: tuple[Output, ...]) -> bool:
         """Answer by what came of the event; True when it was the one."""
@@ -42,11 +44,15 @@ class AskedStart:
         notes = [o for o in outputs if isinstance(o, Note) and o.code is Code.INITIAL_POSE]
         estimates = [o for o in outputs if isinstance(o, PoseEstimate)]
         if notes:
-            self._answered(Begun(notes[-1].text, estimates[-1] if estimates else None))
+            self._answer(Begun(notes[-1].text, estimates[-1] if estimates else None))
         else:
-            self._answered(Begun())
+            self._answer(Begun())
         return True
 
     def give_up(self, why: str) -> None:
-        """The session stops."""
-        self._answered(why)
+        """The session stops; nothing where it has answered already."""
+        self._answer(why)
+
+    def _answer(self, answer: Begun | str) -> None:
+        if self._over.acquire(blocking=False):
+            self._answered(answer)

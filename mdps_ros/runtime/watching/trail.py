@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mdps_ros.runtime.outputs import PoseEstimate, SmoothedTrajectory
 
 MOST = 20_000
-"""Frames that are remembered: half an hour at 10 Hz, about 10 MB."""
+"""Frames that are remembered: half an hour at 10 Hz; some 20 MB with a smoother."""
 
 
 class TrailPose(NamedTuple):
@@ -39,9 +39,14 @@ class TrailPose(NamedTuple):
 
 
 class Trail:
-    """Remembers the newest frames of a run on one map; any thread may write or ask."""
+    """Remembers the newest frames of a run on one map; any thread may write or ask.
 
-    def __init__(self) -> None:
+    Args:
+        smoothing: whether a smoother will have the last word on a frame.
+    """
+
+    def __init__(self, smoothing: bool = False) -> None:
+        self._smoothing = smoothing
         self._lock = threading.Lock()
         self._filtered: dict[int, TrailPose] = {}
         self._smoothed: dict[int, TrailPose] = {}
@@ -67,8 +72,10 @@ class Trail:
         """
         with self._lock:
             poses = self._poses(trajectory)
-            for pose in poses:
-                _keep(self._smoothed, pose)
+            # a walk may end after all was forgotten: then nothing of it is remembered
+            if any(pose.stamp_ns in self._filtered for pose in poses):
+                for pose in poses:
+                    _keep(self._smoothed, pose)
         return poses
 
     def between(self, begin_ns: int, end_ns: int, smoothed: bool) -> tuple[TrailPose, ...]:
@@ -78,9 +85,15 @@ class Trail:
             begin_ns: stamp of the first one at the earliest.
             end_ns: stamp of the last one at the latest; 0 for the newest there is.
             smoothed: as a smoother sees them, where one has seen them; else as the filter did.
+                Those that one has still to see are not final.
         """
         with self._lock:
-            poses = self._filtered | self._smoothed if smoothed else dict(self._filtered)
+            poses = dict(self._filtered)
+            if smoothed and self._smoothing:
+                seen = max((at for at, p in self._smoothed.items() if p.final), default=-1)
+                poses = {at: p._replace(final=at <= seen) for at, p in poses.items()}
+            if smoothed:
+                poses |= self._smoothed
         until = end_ns or max(poses, default=0)
         return tuple(poses[at] for at in sorted(poses) if begin_ns <= at <= until)
 
@@ -95,10 +108,14 @@ class Trail:
             trajectory.final.tolist(),
             strict=True,
         )
-        return tuple(
-            TrailPose(at, pose, covariance, mass, smoothed, final, self._moved(at, pose, smoothed))
-            for at, pose, covariance, mass, smoothed, final in rows
-        )
+        poses = []
+        for at, pose, covariance, mass, smoothed, final in rows:
+            moved = self._moved(at, pose, smoothed)
+            # copies: a row would keep all of its trajectory
+            poses.append(
+                TrailPose(at, pose.copy(), covariance.copy(), mass, smoothed, final, moved)
+            )
+        return tuple(poses)
 
     def _moved(self, at: int, pose: NDArray[np.float64], smoothed: bool) -> float:
         if not smoothed:
