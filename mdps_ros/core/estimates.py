@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mdps_ros.core import angles, mixture
-from mdps_ros.core.cells import PoseGrid, table_size
+from mdps_ros.core.cells import PoseGrid, mass_per_slot, table_size
 from mdps_ros.core.resampling import stratified
 from mdps_ros.core.types import MixtureBelief, Modes
 from mdps_ros.core.weights import masses, normalise, scatter
@@ -43,6 +43,23 @@ def _weighted_moments(
     yaw = angles.circular_mean(poses[..., 2], weights)
     mean = torch.cat((position, yaw.unsqueeze(-1)), dim=-1)
     return mean, scatter(pose_difference(poses, mean.unsqueeze(1)), weights)
+
+
+def cell_entropy(
+    poses: Float[Tensor, "B N 3"], log_weights: Float[Tensor, "B N"], grid: PoseGrid
+) -> Float[Tensor, " B"]:
+    """Entropy of the cell that the vehicle is in, nats: exp of it cells would be as unsure.
+
+    Cells are hashed, so some share a slot, which makes the entropy a little less.
+
+    Args:
+        poses: x m, y m, yaw rad.
+        log_weights: Normalised.
+        grid: The cells.
+    """
+    table = table_size(poses.shape[1])
+    mass = mass_per_slot(grid.slots(poses, table), masses(log_weights), table)
+    return -mass.xlogy(mass).sum(-1)
 
 
 def pose_difference(

@@ -203,7 +203,7 @@ def status_message(
     made.frames_used, made.frames_dropped = frames_used, frames_dropped
     made.reason, made.belief, made.latency_s = reason, belief, latency_s
     made.state = getattr(LocalizerStatus, State.UNINITIALIZED.name)
-    made.against_nats = made.support_nats = math.nan
+    made.against_nats = made.support_nats = made.entropy_nats = math.nan
     if estimate is None:
         return made
     made.state = getattr(LocalizerStatus, estimate.state.name)
@@ -213,6 +213,7 @@ def status_message(
     made.travelled_m = float(estimate.travelled)
     made.hypotheses = len(estimate.modes)
     made.against_nats, made.support_nats = float(estimate.against), float(estimate.support)
+    made.entropy_nats = float(estimate.entropy)
     covariance = estimate.covariance
     if estimate.modes:
         made.top_mass = float(estimate.modes[0].mass)

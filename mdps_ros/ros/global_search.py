@@ -135,7 +135,9 @@ class Goal:
         self._pipeline = pipeline
         self._event = event
         self._told = False  # of an estimate, since the last tick
-        self._feedback = GlobalLocalize.Feedback(state=LocalizerStatus.UNINITIALIZED)
+        self._feedback = GlobalLocalize.Feedback(
+            state=LocalizerStatus.UNINITIALIZED, entropy_nats=math.nan
+        )
         least = float(handle.request.min_confidence)
         self._search = AskedSearch(event, least, self._tell, self.done.give)
         pipeline.request(event, self._search)
@@ -184,6 +186,7 @@ class Goal:
             state=getattr(LocalizerStatus, estimate.state.name),
             hypotheses=len(estimate.modes),
             top_mass=float(estimate.modes[0].mass),
+            entropy_nats=float(estimate.entropy),
             particles=int(estimate.particles),
             travelled_m=float(estimate.travelled),
         )

@@ -168,6 +168,7 @@ class Health:
             values |= {
                 "particles": str(estimate.particles),
                 "effective particles": f"{estimate.effective_particles:.0f}",
+                "entropy [nats]": f"{estimate.entropy:.2f}",
                 "hypotheses": str(len(estimate.modes)),
                 "share of the heaviest": f"{top.mass:.3f}",
                 "position sd [m]": f"{max(float(spread), 0.0) ** 0.5:.3f}",

@@ -58,6 +58,8 @@ class PoseEstimate:
             `recovery.contradiction` the vehicle is lost; nan where nobody asks for it.
         support: evidence of images and fixes for it since it has held what a claim needs, nats;
             nan where nobody asks for it.
+        entropy: of the place, nats: exp of it cells of 1 m by 1 m by 10 degrees would be as unsure;
+            nan where nobody asks for it.
     """
 
     stamp_ns: int
@@ -73,6 +75,7 @@ class PoseEstimate:
     measurements: tuple[str, ...]
     against: float = math.nan
     support: float = math.nan
+    entropy: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

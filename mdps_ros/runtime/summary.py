@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mdps_ros.core import estimates
+from mdps_ros.core.cells import PoseGrid
 from mdps_ros.core.types import Belief
 from mdps_ros.core.weights import effective_size, masses
 from mdps_ros.models.motion import calibration_moments
 from mdps_ros.runtime.outputs import Mode
 from mdps_ros.settings import EstimateSettings
+
+CELLS = PoseGrid(cell_m=1.0, cell_yaw=math.radians(10.0))
+"""In which the entropy is counted; fixed, so that its numbers compare between settings."""
 
 
 class Summary(NamedTuple):
@@ -27,6 +32,7 @@ class Summary(NamedTuple):
     effective_particles: float
     scale: tuple[float, float]
     yaw_bias: tuple[float, float]
+    entropy: float
 
 
 def summarise(belief: Belief, settings: EstimateSettings) -> Summary:
@@ -54,6 +60,7 @@ def summarise(belief: Belief, settings: EstimateSettings) -> Summary:
         effective_particles=float(effective_size(log_weights)[0]),
         scale=(scale, scale_sd),
         yaw_bias=(yaw_bias, yaw_bias_sd),
+        entropy=float(estimates.cell_entropy(poses, log_weights, CELLS)[0]),
     )
 
 

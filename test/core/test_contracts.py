@@ -148,6 +148,10 @@ CASES: dict[str, tuple[Call, Arguments]] = {
         lambda g, *a: adaptive.occupied_cells(*a, cells.PoseGrid(0.5, 0.3)),
         lambda d: (poses(d), log_weights(d)),
     ),
+    "cell entropy": (
+        lambda g, *a: estimates.cell_entropy(*a, cells.PoseGrid(0.5, 0.3)),
+        lambda d: (poses(d), log_weights(d)),
+    ),
     "gather": (
         lambda g, p: tree.gather_particles(p, torch.zeros(ROWS, DRAWS, dtype=torch.long)),
         lambda d: (poses(d),),

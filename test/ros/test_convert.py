@@ -50,6 +50,7 @@ def estimate(state: State = State.TRACKING) -> PoseEstimate:
         measurements=("road",),
         against=1.5,
         support=6.0,
+        entropy=3.5,
     )
 
 
@@ -93,7 +94,7 @@ def test_status_tells_the_spread_of_the_heaviest_mode() -> None:
     assert message.map_id == "abc"
     assert (message.hypotheses, message.reason, message.belief) == (2, "tracking", 3)
     assert message.latency_s == 0.25
-    assert (message.against_nats, message.support_nats) == (1.5, 6.0)
+    assert (message.against_nats, message.support_nats, message.entropy_nats) == (1.5, 6.0, 3.5)
 
 
 def test_statistics_tell_the_cost_of_an_update_by_stage() -> None:
@@ -110,6 +111,7 @@ def test_status_before_any_estimate_is_uninitialized() -> None:
     assert status(None).state == LocalizerStatus.UNINITIALIZED
     assert not status(None).reliable
     assert math.isnan(status(None).against_nats)
+    assert math.isnan(status(None).entropy_nats)
 
 
 def test_covariance_leaves_z_roll_and_pitch_zero() -> None:

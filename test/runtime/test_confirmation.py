@@ -52,7 +52,7 @@ def test_what_was_told_needs_no_confirmation() -> None:
 def summary(mass: float) -> Summary:
     """Of a belief with one hypothesis, at the origin."""
     mode = Mode(T_map_base=np.zeros(3), covariance=np.eye(3), mass=mass)
-    return Summary(np.zeros(3), np.eye(3), (mode,), 100, 50.0, (0.0, 0.0), (0.0, 0.0))
+    return Summary(np.zeros(3), np.eye(3), (mode,), 100, 50.0, (0.0, 0.0), (0.0, 0.0), 0.0)
 
 
 class Speaking:
