@@ -68,8 +68,12 @@ weight of the camera they had the least mean NLL of all frames on drives 0 to 5 
 imperfect map, heading known: of weights 1 and 2, powers 1 to 6, 0.2 to 0.4 m, 0.005 to 0.0125
 rad."""
 
-TOLD = ("map_error.sd=0.85", "map_error.distance=20", "map_error.turns=true")
-"""What one would tell a localizer of a surveyed city map; the same for all maps and methods."""
+TOLD = ("map_error.sd=0.6", "map_error.distance=20", "map_error.turns=true")
+"""What one would tell a localizer of a surveyed city map; the same for all maps and methods.
+
+The imperfect map is warped by 1 m, of which the camera's networks, trained on such maps, doubt a
+part themselves. On 24 drives of split `train`, imperfect map, heading known, 95 % of the belief
+held the truth in 0.99 of the frames with 0.85 m, in 0.95 with 0.6 m."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
