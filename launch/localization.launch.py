@@ -5,6 +5,9 @@ ros2 launch mdps_ros localization.launch.py map:=city.osm.pbf profile:=autoware
 ros2 launch mdps_ros localization.launch.py --show-args
 """
 
+import math
+import os
+
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.conditions import IfCondition
@@ -71,6 +74,8 @@ ARGUMENTS = {
         PathJoinSubstitution([*CONFIG, "node.yaml"]),
         "YAML file with parameters; config/node.yaml lists them all. The profile goes over it",
     ),
+    "heading": ("", "of the start, degrees from east to the left; empty: params_file's"),
+    "heading_sd": ("", "how unsure it is, degrees; empty: params_file's"),
     "namespace": ("", "namespace of the node and its topics; empty: the profile's"),
     "node_name": ("", "name of the node; empty: the profile's"),
     "use_sim_time": ("false", "follow /clock"),
@@ -90,6 +95,20 @@ def check(context: LaunchContext) -> None:
     refuse_unknown(__file__, ARGUMENTS)
 
 
+def start_heading(heading: str, spread: str) -> dict[str, object]:
+    """Parameters of a known start heading; nothing where none is given."""
+    parameters: dict[str, object] = {}
+    for name, degrees in (("heading", heading), ("heading_sd", spread)):
+        if degrees:
+            try:
+                parameters[f"start.{name}"] = math.remainder(math.radians(float(degrees)), math.tau)
+            except ValueError:
+                raise RuntimeError(f"{name}:={degrees} is no number of degrees") from None
+    if heading:
+        parameters["start.heading_known"] = True
+    return parameters
+
+
 def localization_node(context: LaunchContext) -> list[Node]:
     """The node; the profile goes over the parameter file, and what is given over both."""
 
@@ -105,6 +124,9 @@ def localization_node(context: LaunchContext) -> list[Node]:
     for name, kind in (("map", str), ("image_reliable", bool)):
         if given(name):
             parameters[f"node.{name}"] = ParameterValue(LaunchConfiguration(name), value_type=kind)
+    parameters.update(start_heading(given("heading"), given("heading_sd")))
+    if not os.path.isfile(given("params_file")):
+        raise RuntimeError(f"params_file:={given('params_file')} is no file; name one, or none")
     topics = dict(profile["topics"])
     topics.update({topic: given(name) for name, (topic, _) in INPUTS.items() if given(name)})
     if "image" in topics:

@@ -23,6 +23,9 @@ from mdps_ros.runtime.waiting import compute_alone
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mdps_ros.cli.bag_drive import BagDrive
     from mdps_ros.cli.show import NoteCounter, RunProgress
     from mdps_ros.evaluation.run import Trace
@@ -123,6 +126,8 @@ def run(drive: BagDrive, map: Map, settings: Settings, notes: NoteCounter) -> Tr
     from mdps_ros.runtime.session import Session
 
     truth = drive.truth(map)
+    if truth is not None:
+        _warn_off_map(truth.poses[0], map)
     start = time.perf_counter()
     session, looking = Session(map, settings), _bystanders(map, settings, notes)
     jumps = JumpWatch(settings.estimate)
@@ -135,6 +140,16 @@ def run(drive: BagDrive, map: Map, settings: Settings, notes: NoteCounter) -> Tr
     finally:
         looking.stop()
     return dataclasses.replace(trace, seconds=time.perf_counter() - start)
+
+
+def _warn_off_map(pose: NDArray[np.float64], map: Map) -> None:
+    """Say so where a drive begins off the map: every place that is found there is wrong."""
+    from mdps_ros.runtime.inputs.messages import OFF_MAP_M
+
+    off = map.bounds.off(float(pose[0]), float(pose[1]))
+    if off > OFF_MAP_M:
+        where = f"by its own truth this drive is {off / 1e3:.1f} km off the map {map.name}"
+        typer.echo(f"warning: {where}; take a map of that place, none is found here", err=True)
 
 
 def _events(notes: NoteCounter, folder: str) -> str:

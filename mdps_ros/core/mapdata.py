@@ -6,6 +6,7 @@ whose geodetic anchor the map keeps in float64. Yaw is radians, counter-clockwis
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -63,6 +64,12 @@ class Bounds(NamedTuple):
     def height(self) -> float:
         """North-south size, metres."""
         return self.max_y - self.min_y
+
+    def off(self, x: float, y: float) -> float:
+        """How far a place lies outside, metres; 0 within."""
+        return math.hypot(
+            max(self.min_x - x, 0.0, x - self.max_x), max(self.min_y - y, 0.0, y - self.max_y)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,6 +194,7 @@ def status_message(
     reason: str,
     belief: int,
     latency_s: float,
+    behind_s: float,
 ) -> LocalizerStatus:
     """How things stand after a frame; without an estimate the state is UNINITIALIZED.
 
@@ -201,7 +202,8 @@ def status_message(
     """
     made = LocalizerStatus(header=header(stamp_ns, frame), map_id=map_id)
     made.frames_used, made.frames_dropped = frames_used, frames_dropped
-    made.reason, made.belief, made.latency_s = reason, belief, latency_s
+    made.reason, made.belief = reason, belief
+    made.latency_s, made.behind_s = latency_s, behind_s
     made.state = getattr(LocalizerStatus, State.UNINITIALIZED.name)
     made.against_nats = made.support_nats = made.entropy_nats = math.nan
     if estimate is None:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 TICK_S = 0.5
 """How often a client is told how the search stands where no estimate comes."""
-CANCELED = "the search was cancelled; the belief stays as far as it is"
+CANCELED = (
+    "the search was cancelled; where the vehicle was tracked less than 100 m before, the filter "
+    "goes back to that belief, else it goes on"
+)
 BOTH = "both a region and a guess are given; give one of them"
 NO_FRAME = "the guess names no frame; set guess.header.frame_id, as of the map"
 NO_SPREAD = "a heading wants a spread; set heading_sd, as 0.5 rad"
@@ -65,7 +68,7 @@ class GlobalSearch:
     def _cancel(self, handle: Any) -> CancelResponse:
         goal = self._goals.get(bytes(handle.goal_id.uuid))
         if goal is not None:
-            goal.give_up(CANCELED)
+            goal.give_up(CANCELED, back=True)
         return CancelResponse.ACCEPT
 
     async def _serve(self, handle: Any) -> Any:
@@ -140,6 +143,7 @@ class Goal:
         )
         least = float(handle.request.min_confidence)
         self._search = AskedSearch(event, least, self._tell, self.done.give)
+        self.seconds()  # the count begins
         pipeline.request(event, self._search)
 
     def seconds(self) -> float:
@@ -153,18 +157,24 @@ class Goal:
             self._begin_ns = now_ns
         return (now_ns - self._begin_ns) * 1e-9
 
-    def give_up(self, why: str) -> None:
-        """End the search; the belief stays as it is, and a start that waits does not begin."""
-        self._search.give_up(why)
-        self._pipeline.withdraw(self._event)
+    def give_up(self, why: str, *, back: bool) -> None:
+        """End the search; a start that waits does not begin.
+
+        Args:
+            why: for the client.
+            back: whether the filter goes back to what it tracked before, as far as it did; else the
+                belief stays as it is.
+        """
+        if self._search.end(why):
+            self._pipeline.withdraw(self._event, back)
 
     def tick(self) -> None:
         """Look at the clock, and say what is waited for where no estimate came."""
         limit = float(self._handle.request.max_seconds)
         if self._handle.is_cancel_requested:
-            self.give_up(CANCELED)
+            self.give_up(CANCELED, back=True)
         elif limit and self.seconds() >= limit:
-            self.give_up(f"no place is claimed after {limit:g} s; {self._standing()}")
+            self.give_up(f"no place is claimed after {limit:g} s; {self._standing()}", back=False)
         elif not self._told:
             self._feedback.waiting_for = self._pipeline.waiting_for()
             self._publish()
@@ -174,7 +184,7 @@ class Goal:
         """How far the search is, and what would help."""
         estimate = self._search.estimate
         if estimate is None:
-            return f"it has not begun and waits for {self._pipeline.waiting_for()}"
+            return f"it has not begun (waiting_for: {self._pipeline.waiting_for()})"
         shares = ", ".join(f"{mode.mass:.2f}" for mode in estimate.modes[:3])
         return f"the heaviest hold {shares}; the filter goes on: drive on, or give more time"
 

@@ -28,7 +28,7 @@ from mdps_ros.runtime.inputs.twist import TwistOdometry
 from mdps_ros.settings import Settings
 
 if TYPE_CHECKING:
-    from mdps_ros.maps import GeoAnchor
+    from mdps_ros.maps import Map
 
 
 class Intake:
@@ -37,7 +37,7 @@ class Intake:
     Args:
         node: owner of the subscriptions.
         settings: frames and quality of service.
-        anchor: where on Earth the map lies.
+        city: the map.
         offer: takes every event, and a note for every message that cannot be used.
         heard: takes the name of every sensor topic that a message came on.
         moved: takes every odometry event with its geometry_msgs/TwistWithCovariance.
@@ -52,7 +52,7 @@ class Intake:
         self,
         node: LifecycleNode,
         settings: Settings,
-        anchor: GeoAnchor | None,
+        city: Map,
         offer: Callable[[Event | Note], None],
         heard: Callable[[str], None],
         moved: Callable[[OdometryEvent, Any], None],
@@ -63,7 +63,7 @@ class Intake:
         self._node = node
         self._settings = settings
         self._frames = settings.frames
-        self._anchor = anchor
+        self._map = city
         self._offer = offer
         self._heard = heard
         self._moved = moved
@@ -109,9 +109,9 @@ class Intake:
         """Convert by other settings from now on; subscriptions and frames stay."""
         self._settings = settings
 
-    def change_map(self, anchor: GeoAnchor | None) -> None:
+    def change_map(self, city: Map) -> None:
         """Convert to the frame of another map from now on."""
-        self._anchor = anchor
+        self._map = city
 
     def destroy(self) -> None:
         """Give all subscriptions back."""
@@ -121,12 +121,17 @@ class Intake:
 
     def initial_pose(self, msg: Any) -> None:
         """Take a pose in any frame that TF ties to the map."""
-        self._offer(messages.initial_pose_event(msg, self._frames.map, self._placement))
+        self._offer(self._pose(msg, "initialpose"))
 
     def guess(self, msg: Any) -> InitialPoseEvent | Note:
         """A request's pose in any frame that TF ties to the map, or why it is none."""
-        name = "the request's pose"
-        return messages.initial_pose_event(msg, self._frames.map, self._placement, name)
+        return self._pose(msg, "the request's pose")
+
+    def _pose(self, msg: Any, name: str) -> InitialPoseEvent | Note:
+        event = messages.initial_pose_event(msg, self._frames.map, self._placement, name)
+        if isinstance(event, Note):
+            return event
+        return messages.on_map(event, self._map.bounds, name) or event
 
     def region(self, msg: Any) -> NDArray[np.float64] | Note:
         """A polygon's corners (P, 2) m in any frame that TF ties to the map, or why it is none."""
@@ -176,4 +181,4 @@ class Intake:
         self._offer(messages.pose_prior_event(msg, self._frames.map, self._placement))
 
     def _on_fix(self, msg: Any) -> None:
-        self._offer(messages.fix_event(msg, self._anchor, self._settings.place.fix_sd))
+        self._offer(messages.fix_event(msg, self._map.anchor, self._settings.place.fix_sd))

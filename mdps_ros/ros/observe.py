@@ -30,10 +30,12 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, NavSatFix
 from tf2_msgs.msg import TFMessage
 
-from mdps_ros.ros.observe_node import find_node, until
+from mdps_ros.msg import LocalizerStatus
+from mdps_ros.ros import topics
+from mdps_ros.ros.observe_node import STATUS, find_node, until
 from mdps_ros.ros.transforms import parents, placement
 from mdps_ros.runtime.checkup.choosing import OWN, Choice, Graph, choose
-from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer, Unfed
+from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer, Pace, Unfed
 from mdps_ros.runtime.checkup.observing import Collector
 from mdps_ros.runtime.inputs import messages
 from mdps_ros.runtime.inputs.transform_odometry import TransformOdometry
@@ -78,6 +80,7 @@ class Observer(Node):
         self._unfed: dict[str, Unfed] = {}
         self._clock_ahead_ns: list[int] = []
         self._moving: TransformOdometry | None = None
+        self._pace: Pace | None = None
         self.problems: list[str] = []
 
     def sees_odometry(self) -> bool:
@@ -126,6 +129,8 @@ class Observer(Node):
         """
         until(lambda: all(c.unfed is None for c in self.choices(node).values()), AGAIN_S)
         self._hear_clock()
+        if node is not None:
+            self._hear_status(node)
         choices = self.choices(node) | {"tf_static": Choice("/tf_static")}
         if self._by_transforms(node):
             choices["tf"] = Choice(TF)
@@ -142,6 +147,18 @@ class Observer(Node):
             if choice.topic is not None and self.count_publishers(choice.topic):
                 self._topics[role] = choice.topic
                 self._listen(role, choice.topic, kinds[choice.topic])
+
+    def _hear_status(self, node: NodeSeen) -> None:
+        """How the node keeps up."""
+
+        def take(msg: LocalizerStatus) -> None:
+            with self._lock:
+                self._pace = Pace(msg.frames_used, msg.frames_dropped, msg.behind_s)
+
+        space, _, name = node.name.rpartition("/")
+        for topic, kinds in self.get_publisher_names_and_types_by_node(name, space or "/"):
+            if STATUS in kinds:
+                self.create_subscription(LocalizerStatus, topic, take, topics.STATUS.qos())
 
     def _hear_clock(self) -> None:
         """Compare /clock, where somebody publishes it, with ours."""
@@ -213,7 +230,7 @@ class Observer(Node):
                 problems=tuple(self.problems),
                 unfed=self._unfed,
                 clock_ahead_s=median_s(self._clock_ahead_ns),
-                node=node,
+                node=None if node is None else node._replace(pace=self._pace),
                 camera=seen.camera,
                 image=seen.image,
                 base=base,

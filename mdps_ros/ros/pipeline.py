@@ -37,7 +37,7 @@ from mdps_ros.runtime.events import (
     StartEvent,
     WithdrawEvent,
 )
-from mdps_ros.runtime.health import Health
+from mdps_ros.runtime.health import BEHIND_S, Health
 from mdps_ros.runtime.jumps import CAUSES, JumpWatch
 from mdps_ros.runtime.keeping.archive import Archive
 from mdps_ros.runtime.outputs import ParticleSnapshot, PoseEstimate, TransformEstimate
@@ -91,7 +91,7 @@ class Pipeline:
         )
         self._jumps = JumpWatch(settings.estimate)
         self._predictor = Predictor(settings.motion, settings.node.odometry_rate)
-        self._intake = Intake(node, settings, city.anchor, self._offer, self._heard, self._moved)
+        self._intake = Intake(node, settings, city, self._offer, self._heard, self._moved)
         session.stopwatch.clock = time.perf_counter
         self._reporting = Reporting(
             node, self._publishing, self._health, session.stopwatch, lambda: self._intake.refused
@@ -160,19 +160,22 @@ class Pipeline:
         self._offer(event)
         return self._open
 
-    def withdraw(self, event: StartEvent) -> None:
-        """A start is asked for no longer; where it has begun, it goes on."""
+    def withdraw(self, event: StartEvent, back: bool) -> None:
+        """A start is asked for no longer; `back` as in WithdrawEvent."""
         self._asking.withdraw(event)
-        gone = WithdrawEvent(request=event)
-        if self._open:
-            self._worker.put(gone)
-        else:
+        gone = WithdrawEvent(request=event, back=back)
+        if not self._open:
             self._handle(gone)
+        elif not self._worker.withdraw(event):  # it has come to the session
+            self._worker.put(gone)
 
     def waiting_for(self) -> str:
         """What has to come before there is another estimate."""
         if not self._open:
             return "the activation of the node"
+        behind_s = self._reporting.behind_s
+        if behind_s > BEHIND_S:
+            return f"the node itself, which is {behind_s:.1f} s behind the odometry"
         first = "odometry" if self._publishing.estimate is None else "motion: drive on"
         return self._health.missing(time.monotonic()) or first
 
@@ -189,7 +192,7 @@ class Pipeline:
         """
         self._map = new.city
         self._settings = with_values(self._settings, {"node.map": new.source})
-        self._intake.change_map(new.city.anchor)  # what is heard from here on comes after the event
+        self._intake.change_map(new.city)  # what is heard from here on comes after the event
         self._health.know(*watched(self._settings, self._map))
         self._new_map, self._changed = new, done
         if self._open:
@@ -205,6 +208,7 @@ class Pipeline:
         self._aligning.start()
         self._worker.start()
         self._health.begin(time.monotonic())
+        self._reporting.begin()
         self._open = self._intake.open = True
         self._reporting.report()
         self._offer(SettingsEvent(settings=self._settings))  # they may have changed meanwhile
@@ -219,7 +223,10 @@ class Pipeline:
         self._open = self._intake.open = False
         if self._bonding is not None:
             self._bonding.stop()
-        self._worker.stop()  # first: what it has begun is answered as begun
+        left = self._worker.stop()  # first: what it has begun is answered as begun
+        for late in left:
+            if isinstance(late, WithdrawEvent):
+                self._handle(late)
         for event in self._asking.give_up(DEACTIVATED):
             self._asking.withdraw(event)
             self._handle(WithdrawEvent(request=event))
@@ -256,12 +263,15 @@ class Pipeline:
         self._health.heard(name, time.monotonic())
 
     def _moved(self, event: OdometryEvent, twist: Any) -> None:
+        if self._open:
+            self._reporting.heard(event)
         pose = self._predictor.predict(event) if self._open else None
         if pose is not None:
             self._publishing.predicted(pose, twist)
 
     def _diagnose(self) -> None:
         if self._open:
+            self._health.lags(self._reporting.behind_s)
             self._publishing.diagnostics(self._health.conditions(time.monotonic()))
 
     # -- worker's thread -----------------------------------------------------------------------

@@ -13,6 +13,7 @@ Messages pass through as the bytes that the bag holds, and go out as odom, image
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import signal
 import sys
@@ -261,7 +262,12 @@ def at_work(names: set[str], answered: Callable[[Row], None], argv: list[str]) -
     player = Player(names, answered)
     executor = SingleThreadedExecutor()
     executor.add_node(player)
-    thread = threading.Thread(target=executor.spin, daemon=True)
+
+    def spin() -> None:
+        with contextlib.suppress(ExternalShutdownException):  # Ctrl-C, which ends the player, too
+            executor.spin()
+
+    thread = threading.Thread(target=spin, daemon=True)
     thread.start()
     try:
         yield player

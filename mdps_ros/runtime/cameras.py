@@ -43,7 +43,8 @@ class Look(NamedTuple):
         log_likelihood: of one independent look.
         decorrelation: m of travel that counts as one.
         on_earth: whether it scores poses on Earth, not as the map draws them (see `map_error`).
-        between: part of it that counts where it has to tell whether this is the place at all.
+        between: part of it that counts where it is to tell that this is the place at all: for a
+            claim, while it counts in full against one.
     """
 
     name: str

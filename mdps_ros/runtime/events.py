@@ -154,10 +154,13 @@ class WithdrawEvent:
     """A start is no longer asked for: forget it where it still waits for odometry.
 
     Attributes:
-        request: the event that asked for it; what has begun goes on.
+        request: the event that asked for it; what has begun goes on...
+        back: ...unless it is a search, and the belief of a vehicle that was tracked until then is
+            wanted back.
     """
 
     request: StartEvent
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,13 @@ WINDOW_S = 5.0
 TIMINGS = 200
 """Updates over which times are summarised."""
 
+BEHIND_S = 1.0
+"""That the work may be behind the newest odometry."""
+LESS_WORK = (
+    "a search over a large map takes long; give an initialpose, a heading or a smaller map, or "
+    "play the bag slower"
+)
+
 STATES = {
     State.UNINITIALIZED: (Severity.WARN, "no odometry has come yet"),
     State.GLOBAL: (Severity.WARN, "no place is claimed yet; drive on, or send an initialpose"),
@@ -80,6 +87,7 @@ class Health:
         self._estimate: PoseEstimate | None = None
         self._since_s: float | None = None
         self._used = self._dropped = 0
+        self._behind_s = 0.0
 
     def know(self, inputs: tuple[Expected, ...], facts: tuple[Condition, ...]) -> None:
         """Tell of other facts and by other limits from now on; names of inputs stay."""
@@ -132,6 +140,11 @@ class Health:
         with self._lock:
             self._estimate, self._used, self._dropped = estimate, used, dropped
 
+    def lags(self, behind_s: float) -> None:
+        """How far the work is behind the newest odometry, s."""
+        with self._lock:
+            self._behind_s = behind_s
+
     def conditions(self, now_s: float) -> tuple[Condition, ...]:
         """All lines, by the same clock as the arrivals."""
         with self._lock:
@@ -155,7 +168,13 @@ class Health:
         with self._lock:
             state = self._localization()
             inputs = self._input_condition(now_s)
-        return state.text if inputs.severity is Severity.INFO else f"{state.text}; {inputs.text}"
+            behind_s = self._behind_s
+        texts = [state.text]
+        if inputs.severity is not Severity.INFO:
+            texts.append(inputs.text)
+        if behind_s > BEHIND_S:
+            texts.append(f"{behind_s:.1f} s behind the odometry")
+        return "; ".join(texts)
 
     def _localization(self) -> Condition:
         estimate = self._estimate
@@ -214,7 +233,12 @@ class Health:
                 middle, high = np.percentile(list(times), (50, 95))
                 values[f"{name} p50 [s]"] = f"{middle:.4f}"
                 values[f"{name} p95 [s]"] = f"{high:.4f}"
-        return Condition("timing", Severity.INFO, "measured" if values else "no update yet", values)
+        values["behind the odometry [s]"] = f"{self._behind_s:.2f}"
+        if self._behind_s > BEHIND_S:
+            text = f"{self._behind_s:.1f} s behind the odometry: {LESS_WORK}"
+            return Condition("timing", Severity.WARN, text, values)
+        text = "measured" if self._work_s else "no update yet"
+        return Condition("timing", Severity.INFO, text, values)
 
     def _smoothing(self) -> tuple[Condition, ...]:
         """One line as soon as something was smoothed, or will no more be."""

@@ -18,11 +18,12 @@ from mdps_ros.core.genealogy import ancestors
 from mdps_ros.core.tree import gather_axis
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import VehicleState
+from mdps_ros.runtime.cameras import Look
 from mdps_ros.runtime.frames import between, inverse
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 
 TOO_LATE = "it came after newer ones; runtime.image_late bounds how late"
-TOO_OLD = "it came after newer ones, and the present belief has begun since"
+TOO_OLD = "the present belief has begun since it was taken"
 TOO_MANY = "it came after newer ones, and the search has too many particles to look back"
 MOST = 50_000
 """Particles of an update that is remembered; a search over more has no use for a late image."""
@@ -42,8 +43,20 @@ class Generation(NamedTuple):
     parents: Int[Tensor, "1 N"]
 
 
+class Weighed(NamedTuple):
+    """A look that weighed the particles.
+
+    Attributes:
+        now: odometry where it was taken.
+        look: what it says.
+    """
+
+    now: OdometrySample
+    look: Look
+
+
 class Lineage:
-    """The newest generations of one belief.
+    """The newest generations of one belief, and what weighed them.
 
     Args:
         window: s that is remembered.
@@ -52,21 +65,39 @@ class Lineage:
     def __init__(self, window: float) -> None:
         self._window_ns = round(window * 1e9)
         self._generations: tuple[Generation, ...] = ()
+        self._weighed: tuple[Weighed, ...] = ()
         self._too_many = False
 
     def forget(self) -> None:
         """Another belief begins."""
-        self._generations, self._too_many = (), False
+        self._generations, self._weighed, self._too_many = (), (), False
+
+    def weighed_by(self, now: OdometrySample, look: Look) -> None:
+        """Remember a look, in time or late, until it is too old."""
+        self._weighed = (*self._weighed, Weighed(now, look))
+
+    def weighed_at(self, name: str, travelled: float) -> Weighed | None:
+        """The look of a measurement at an odometer reading; None where there was none.
+
+        Args:
+            name: of the measurement.
+            travelled: m.
+        """
+        for seen in reversed(self._weighed):
+            if seen.look.name == name and seen.now.travelled == travelled:
+                return seen
+        return None
 
     def add(self, generation: Generation) -> None:
         """Remember an update; those before it that are too old are forgotten."""
+        oldest_ns = generation.now.stamp_ns - self._window_ns
+        self._weighed = tuple(s for s in self._weighed if s.now.stamp_ns >= oldest_ns)
         if generation.state.pose.shape[1] > MOST:
             self._generations, self._too_many = (), True
             return
         kept = (*self._generations, generation)
-        first_ns = generation.now.stamp_ns - self._window_ns
         # one before the window, so that all of it lies between two updates
-        new = [index for index, old in enumerate(kept) if old.now.stamp_ns >= first_ns]
+        new = [index for index, old in enumerate(kept) if old.now.stamp_ns >= oldest_ns]
         self._generations = kept[max(new[0] - 1, 0) :]
 
     def out_of_reach(self, then: OdometrySample) -> str | None:

@@ -160,7 +160,7 @@ class Session:
         elif isinstance(event, RestoreEvent):
             outputs += self._restore(event.saved)
         elif isinstance(event, WithdrawEvent):
-            self._starts.withdraw(event.request)
+            outputs += self._begin(self._starts.withdraw(event.request, event.back))
         elif isinstance(event, MapEvent):
             outputs += self._change_map(event.ready)
         else:

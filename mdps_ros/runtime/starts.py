@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 import numpy as np
 
+from mdps_ros.core.types import Belief
 from mdps_ros.models.prior import MapPrior, MovedPrior, PosePrior
 from mdps_ros.models.prior_parts import inside
 from mdps_ros.notes import Code, Note, Severity
@@ -16,10 +18,11 @@ from mdps_ros.runtime.events import (
     StartEvent,
 )
 from mdps_ros.runtime.frames import between, compose
-from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer
+from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
 from mdps_ros.runtime.keeping.belief_file import SavedBelief
 from mdps_ros.runtime.keeping.resuming import goes_on
 from mdps_ros.runtime.localizer import Localizer
+from mdps_ros.runtime.outputs import State
 from mdps_ros.runtime.updates import Updates
 from mdps_ros.settings import StartSettings
 
@@ -27,6 +30,8 @@ NOWHERE = (
     "no road or free floor of the map lies in the region, so the belief stays; give corners in the "
     "map's frame, in metres"
 )
+BACK_M = 100.0  # of travel after which nobody goes back to the belief of before a search
+POSES = 10  # that may wait for odometry, each in the place of the one before
 FLOOR = np.diag([0.1**2, 0.1**2, 0.02**2])  # least variance of an initial pose: m^2, m^2, rad^2
 
 
@@ -42,6 +47,16 @@ class Begun(NamedTuple):
     notes: tuple[Note, ...] = ()
     update: bool = False
     answer: bool = False
+
+
+class _Left(NamedTuple):
+    """The belief of a vehicle that was tracked, which a search took the place of."""
+
+    request: StartEvent
+    belief: Belief
+    fit: float
+    last: OdometrySample
+    travelled: float
 
 
 class Starts:
@@ -66,40 +81,68 @@ class Starts:
         self._localizer = localizer
         self._updates = updates
         self._odometry = odometry
-        self._pose: InitialPoseEvent | None = None
+        # what waits for odometry: the newest pose counts, then a saved belief, then a search
+        self._poses: deque[InitialPoseEvent] = deque(maxlen=POSES)
         self._saved: SavedBelief | None = None
+        self._search: GlobalStartEvent | None = None
+        self._left: _Left | None = None
 
     def forget(self) -> None:
         """Nothing waits any more."""
-        self._pose = self._saved = None
+        self._poses.clear()
+        self._saved = self._search = None
 
-    def withdraw(self, request: StartEvent) -> None:
-        """Somebody no longer asks for this start: it does not begin where it still waits."""
-        if self._pose is request:
-            self._pose = None
+    def withdraw(self, request: StartEvent, back: bool) -> Begun:
+        """Somebody no longer asks for this start: it does not begin where it still waits.
+
+        What it took the place of waits again; in the place of a search that is one by the settings.
+
+        Args:
+            request: what asked for it.
+            back: whether the belief of a tracked vehicle is to come back where the start was a
+                search, and has begun; odometry moves it on.
+        """
+        left, newest = self._left, self._odometry.newest
+        if back and left is not None and left.request is request and newest is not None:
+            self._left = None
+            if newest.travelled - left.last.travelled <= BACK_M:
+                return self._go_back(left)
+        if isinstance(request, InitialPoseEvent):
+            self._poses = deque((pose for pose in self._poses if pose is not request), POSES)
+        elif self._search is request and self._odometry.newest is None:
+            self._search = None
+            self.unasked()
+            text = "the search that waited was withdrawn; started over the whole map"
+            return Begun((Note(Code.STARTED, Severity.INFO, text),))
+        return Begun()
 
     def at_pose(self, request: InitialPoseEvent) -> Begun:
         """Restart around a pose."""
-        self._pose, self._saved = request, None
+        # who made a guess that another request took the place of was told that it is off
+        self._poses = deque((pose for pose in self._poses if pose.told), POSES)
+        self._poses.append(request)
         return self.due()
 
     def with_saved(self, saved: SavedBelief) -> Begun:
         """Go on with a saved belief."""
-        self._pose, self._saved = None, saved
+        self.forget()
+        self._left = None
+        self._saved = saved
         self._localizer.restore(saved.belief, saved.fit)
         return self.due()
 
     def anywhere(self, request: GlobalStartEvent) -> Begun:
-        """Start over the map or a region of it.
+        """Start over the map or a region of it, with the heading of the request.
 
-        Where time goes back, the next start is over the whole map, with the heading of the request.
+        Both are of now: where time goes back, the next start is as the settings have it.
         """
         everywhere = self._localizer.global_prior(request.heading)
         prior = everywhere if request.region is None else inside(everywhere, request.region)
         if prior is None:
             return Begun((Note(Code.NO_START, Severity.ERROR, NOWHERE),))
-        self._anywhere = everywhere
         self.forget()
+        self._leave(request)
+        self._search = request
         self.begin_anywhere(prior)
         where = "the whole map" if request.region is None else "a region of the map"
         return Begun((Note(Code.STARTED, Severity.INFO, f"restarted over {where}"),), update=True)
@@ -113,16 +156,18 @@ class Starts:
 
     def unasked(self) -> None:
         """A belief over the map, as far as the start is known."""
+        self._left = None
         self._localizer.start(self._anywhere)
 
     def change_map(self) -> None:
         """The localizer is on another map: places of the one before mean nothing there."""
         self.forget()
+        self._left = None
         self._anywhere = self._localizer.global_prior(self._anywhere.heading)
 
     def expect(self, event: OdometryEvent) -> None:
         """The first odometry: let that of a saved belief come before it where it goes on."""
-        saved = self._saved
+        saved = None if self._poses else self._saved
         if saved is not None and self._odometry.newest is None and goes_on(saved, event):
             self._odometry.add(saved.stamp_ns, saved.T_odom_base)
 
@@ -130,9 +175,9 @@ class Starts:
         """Begin what waits, as there is odometry."""
         if self._odometry.newest is None:
             return Begun()
-        if self._saved is not None:
-            return self._resume(self._saved)
-        return Begun() if self._pose is None else self._start(self._pose)
+        if self._poses:
+            return self._start(self._poses[-1])
+        return Begun() if self._saved is None else self._resume(self._saved)
 
     def _start(self, request: InitialPoseEvent) -> Begun:
         """Around the pose, moved on to the newest odometry."""
@@ -143,15 +188,17 @@ class Starts:
         mean = compose(request.T_map_base, moved)
         covariance = np.where(FLOOR > 0, np.maximum(request.covariance, FLOOR), request.covariance)
         if request.told:
+            self._left = None
             self._localizer.start(PosePrior(mean, covariance))
             text = "restarted around the initial pose"
         else:
+            self._leave(request)
             self._localizer.start(MovedPrior(PosePrior(request.T_map_base, covariance), moved))
             text = "searching around the pose that was guessed"
         oldest_ns = self._odometry.oldest_ns
         if then is None and oldest_ns is not None and request.stamp_ns < oldest_ns:
             text += "; no odometry reaches back to its stamp, so it counts as of now"
-        self._pose = None
+        self.forget()
         self._updates.begin(newest, told=request.told)
         data = {"x_m": mean[0], "y_m": mean[1]}
         note = Note(Code.INITIAL_POSE, Severity.INFO, text, data)
@@ -162,9 +209,25 @@ class Starts:
         """With the saved belief at its own odometry, or at the newest there is."""
         newest, then = self._odometry.newest, self._odometry.at(saved.stamp_ns)
         assert newest is not None
-        self._saved = None
+        self.forget()
         self._updates.begin(newest if then is None else then, saved.state, saved.travelled)
         text = "went on with the saved belief"
         text += "; the vehicle is taken to have stood still since" if then is None else ""
         data = {"stamp_s": saved.stamp_ns * 1e-9}
+        return Begun((Note(Code.RESTORED, Severity.INFO, text, data),), update=True)
+
+    def _leave(self, request: StartEvent) -> None:
+        """A search begins: keep the belief that it takes the place of, where that was any good."""
+        held, last = self._localizer.held, self._updates.travel.last
+        if held is not None and last is not None and self._updates.claims.state is State.TRACKING:
+            self._left = _Left(request, *held, last, self._updates.travel.total(last))
+        elif self._left is not None:  # another search took the place of the one before
+            self._left = self._left._replace(request=request)
+
+    def _go_back(self, left: _Left) -> Begun:
+        """To the belief of before a search."""
+        self._localizer.restore(left.belief, left.fit)
+        self._updates.begin(left.last, State.TRACKING, left.travelled)
+        text = "went back to the belief of before the search"
+        data = {"stamp_s": left.last.stamp_ns * 1e-9}
         return Begun((Note(Code.RESTORED, Severity.INFO, text, data),), update=True)

@@ -17,7 +17,7 @@ from mdps_ros.runtime.cameras import Cameras, Look
 from mdps_ros.runtime.events import ImageEvent
 from mdps_ros.runtime.inputs.image_queue import too_late
 from mdps_ros.runtime.inputs.odometry_buffer import OdometryBuffer, OdometrySample
-from mdps_ros.runtime.lineage import TOO_OLD, Lineage, moved_back
+from mdps_ros.runtime.lineage import TOO_OLD, Lineage, Weighed, moved_back
 from mdps_ros.runtime.localizer import Localizer, Motion
 from mdps_ros.runtime.outputs import Output, State
 from mdps_ros.runtime.places import Places
@@ -29,6 +29,8 @@ from mdps_ros.runtime.stopwatch import Stopwatch
 from mdps_ros.runtime.travel import Travel
 from mdps_ros.runtime.watching.recent import Recent, Seen
 from mdps_ros.settings import Settings
+
+LEAST_SHARE = 1e-6  # of an independent look, beyond rounding, for which a claim is asked again
 
 
 class Updates:
@@ -139,6 +141,7 @@ class Updates:
         self.travel.last = now
         self.recent.add(Seen(now, look, share * look.between if look else 0.0))
         if look is not None and look.name in names:
+            self._lineage.weighed_by(now, look)
             with self.stopwatch.stage("doubt the claim"):
                 self.claims.look(look, self._localizer.belief, share, self._elsewhere)
         elif look is not None:
@@ -181,38 +184,35 @@ class Updates:
         if found is None:
             return _left_out(look)
         before, after = self.travel.around(kind, then)
-        share, taken = look.share(then.travelled - before), 0.0
-        total = share * found
-        if after is not None:
+        share = look.share(then.travelled - before)
+        if share == 0.0:  # it was taken where another one was
+            return None
+        total, taken = share * found, 0.0
+        other = None if after is None else self._lineage.weighed_at(look.name, after)
+        if after is not None and other is not None:
             taken = look.share(after - before) - look.share(after - then.travelled)
-            total = total - taken * self._said(look.name, after, found)
+            total = total - taken * self._said(other, found)
         self.travel.looked(kind, then)
+        self._lineage.weighed_by(then, look)
         self._localizer.credit(total)
         seen_then = look._replace(
             log_likelihood=lambda poses: look.log_likelihood(moved_back(poses, then, last))
         )
-        if share > taken:
-            left = share - taken
+        left = share - taken
+        if left > LEAST_SHARE:
             self.claims.look(seen_then, self._localizer.belief, left, self._elsewhere)
         return None
 
-    def _said(self, name: str, travelled: float, unknown: Tensor) -> Tensor:
-        """What an image that came in time says of the particles of now.
+    def _said(self, seen: Weighed, unknown: Tensor) -> Tensor:
+        """What a look said of the particles of now, to be taken back.
 
         Args:
-            name: of its measurement.
-            travelled: odometer reading where it was taken.
-            unknown: what is taken for it where it is not remembered.
+            seen: the look.
+            unknown: what is taken for it where it cannot be found out any more.
         """
-        for seen in self.recent.updates:
-            look = seen.look
-            if look is not None and look.name == name and seen.now.travelled == travelled:
-                known = self._lineage.out_of_reach(seen.now) is None
-                found = self._lineage.late(seen.now, look.log_likelihood) if known else None
-                if found is not None:
-                    # who is out of the question already stays so
-                    return torch.where(found.isfinite(), found, 0.0)
-        return unknown
+        said = self._lineage.late(seen.now, seen.look.log_likelihood)
+        said = unknown if said is None else said
+        return torch.where(said.isfinite(), said, 0.0)  # who is out of the question stays so
 
     def _elsewhere(self, centre: NDArray[np.float64], count: int) -> Tensor | None:
         """So many poses near a place where a vehicle could be."""

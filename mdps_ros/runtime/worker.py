@@ -47,16 +47,22 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="mdps_session", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the event in hand; what still waits is forgotten."""
+    def stop(self) -> tuple[Event, ...]:
+        """End after the event in hand.
+
+        Returns:
+            What still waited; it is forgotten here.
+        """
         with self._wake:
             self._running = False
+            left = tuple(self._queue)
             self._queue.clear()
             self._counts = dict.fromkeys(self._limits, 0)
             self._wake.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         self._thread = None
+        return left
 
     def put(self, event: Event) -> Note | None:
         """Queue an event.
@@ -74,6 +80,17 @@ class Worker:
             self._queue.append(event)
             self._wake.notify()
         return note
+
+    def withdraw(self, event: Event) -> bool:
+        """Take an event back; False where it does not wait: it is in hand, or was never put."""
+        with self._wake:
+            for index, waiting in enumerate(self._queue):
+                if waiting is event:
+                    del self._queue[index]
+                    if type(event) in self._counts:
+                        self._counts[type(event)] -= 1
+                    return True
+        return False
 
     def _drop_oldest(self, kind: type[Event]) -> Note:
         for index, event in enumerate(self._queue):

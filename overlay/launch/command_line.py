@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 
 from ament_index_python.packages import get_package_share_directory
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("package", help="a package, or the path of a launch file")
     parser.add_argument("words", nargs="*", help="FILE in the package's launch folder, name:=value")
     parser.add_argument("-s", "--show-args", action="store_true", help="show arguments and exit")
+    parser.add_argument("-d", "--debug", action="store_true", help="show where an error arose")
     given = parser.parse_args(arguments)
     path, values = given.package, given.words
     if values and ":=" not in values[0]:
@@ -44,7 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _show_arguments(description.entities, service.context)
         return 0
     service.include_launch_description(description)
-    return service.run()
+    try:
+        return service.run()
+    except (RuntimeError, ValueError) as error:
+        if given.debug:
+            raise
+        reason = "Caught exception in launch (see debug for traceback)"
+        print(f"[ERROR] [launch]: {reason}: {error}", file=sys.stderr)
+        return 1
 
 
 def _find(package: str, file: str) -> str:

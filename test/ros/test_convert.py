@@ -65,6 +65,7 @@ def status(value: PoseEstimate | None) -> LocalizerStatus:
         reason="tracking",
         belief=3,
         latency_s=0.25,
+        behind_s=1.75,
     )
 
 
@@ -93,7 +94,7 @@ def test_status_tells_the_spread_of_the_heaviest_mode() -> None:
     assert (message.top_mass, message.frames_used, message.frames_dropped) == (0.7, 7, 2)
     assert message.map_id == "abc"
     assert (message.hypotheses, message.reason, message.belief) == (2, "tracking", 3)
-    assert message.latency_s == 0.25
+    assert (message.latency_s, message.behind_s) == (0.25, 1.75)
     assert (message.against_nats, message.support_nats, message.entropy_nats) == (1.5, 6.0, 3.5)
 
 

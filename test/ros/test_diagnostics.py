@@ -39,7 +39,7 @@ def test_diagnostics_and_jumps_tell_what_happens(start_node: Any, partner: Any) 
     assert abs(jumps[1].after.position.x - 140.0) < 3
     assert jumps[1].header.stamp == poses[-1].header.stamp
     drive(out, 2, 60, 1.0)
-    assert partner.until(lambda: newest("timing").values)
+    assert partner.until(lambda: len(newest("timing").values) > 1)
     assert int(newest("inputs").values[0].value) == 62
     assert node.end() == 0, node.text
     assert "Traceback" not in node.text

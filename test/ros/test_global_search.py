@@ -97,6 +97,7 @@ def test_a_search_in_a_region_tells_how_it_goes_and_ends_with_the_place(
     assert status == GoalStatus.STATUS_CANCELED
     assert result.message == global_search.CANCELED
     assert not result.success
+    node.wait_for("went back to the belief of before the search")  # it was tracked
 
 
 def test_what_cannot_be_searched_is_said_with_the_remedy(node: Any, partner: Any) -> None:
@@ -150,7 +151,7 @@ def test_a_search_ends_by_the_clock_by_another_request_and_with_the_node(
     status, result = client.outcome(first)
     assert "another request of this kind came" in result.message
     status, result = client.outcome(handle)
-    assert "it has not begun and waits for the activation of the node" in result.message
+    assert "it has not begun (waiting_for: the activation of the node)" in result.message
     assert change(partner, Transition.TRANSITION_ACTIVATE), node.text
     assert change(partner, Transition.TRANSITION_DEACTIVATE), node.text
     assert "restarted over the whole map" not in node.text  # it was withdrawn

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ament_index_python.packages import get_packages_with_prefixes
 from geometry_msgs.msg import PoseWithCovarianceStamped, TwistWithCovarianceStamped
+from rcl_interfaces.srv import GetParameters
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from mdps_ros.ros import topics
 from mdps_ros.ros.aligning import autoware_align_type
 from test.ros.test_inputs import stamped
+from test.ros.test_node import NAME
 from test.ros.test_requests import pose
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +69,32 @@ def test_without_rviz_the_rest_is_started_all_the_same(start: Any, town: Path) -
     assert "no package rviz2 here, so RViz is not started" in text
     assert "Traceback" not in text
     assert launch.end() == 0, launch.text
+
+
+def test_a_start_heading_is_told_in_degrees(start: Any, partner: Any, town: Path) -> None:
+    words = ("mdps_ros", "localization.launch.py", f"map:={town}", "autostart:=false")
+    launch = start("launch", *words, "heading:=-270", "heading_sd:=10")
+    names = ["start.heading_known", "start.heading", "start.heading_sd"]
+    wanted = GetParameters.Request(names=names)
+    known, *told = partner.call(GetParameters, f"{NAME}/get_parameters", wanted).values
+    assert known.bool_value
+    degrees = [math.degrees(value.double_value) for value in told]
+    assert degrees == pytest.approx([90.0, 10.0])
+    assert launch.end() == 0, launch.text
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("params_file:=nowhere.yaml", "params_file:=nowhere.yaml is no file; name one, or none"),
+        ("heading:=north", "heading:=north is no number of degrees"),
+    ],
+)
+def test_what_cannot_be_launched_is_said_in_a_line(start: Any, argument: str, words: str) -> None:
+    launch = start("launch", "mdps_ros", "localization.launch.py", argument)
+    assert launch.popen.wait(60.0) == 1
+    assert words in launch.text
+    assert "Traceback" not in launch.text
 
 
 def test_a_profile_that_is_none_is_refused(start: Any) -> None:

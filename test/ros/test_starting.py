@@ -51,6 +51,9 @@ def test_a_start_is_answered_with_what_became_of_it(start_node: Any, partner: An
     ask = SetPose.Request(pose=guess(-60.0, -160.0), relocalize=True)
     answer = partner.call(SetPose, PLACE, ask)
     assert answer.message == "searching around the pose that was guessed"
+    far = partner.call(SetPose, PLACE, SetPose.Request(pose=guess(90_000.0, 0.0)))
+    assert (far.success, far.code) == (False, SetPose.Response.REFUSED)
+    assert "m off the map" in far.message
     ask.pose.header.frame_id = "moon"
     answer = partner.call(SetPose, PLACE, ask)
     assert (answer.success, answer.code) == (False, SetPose.Response.REFUSED)

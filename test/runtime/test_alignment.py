@@ -116,6 +116,16 @@ def test_two_looks_at_a_place_in_the_region_are_reliable(floor):
     assert "images speak for it" in found.text
 
 
+def test_the_first_look_counts_between_places_as_the_others_do(floor):
+    """Nothing was seen before it, so that it is independent; but it may not know what is alike."""
+    scored = {}
+    for part in (1.0, 0.5):
+        told = look(gaussian(TRUTH))._replace(between=part)
+        seen = (Seen(sample(10.0), told, 0.3 * part),)
+        scored[part] = align(guess(), seen, floor, settings(), CPU).evidence
+    assert scored[0.5] == pytest.approx(0.5 * scored[1.0])
+
+
 def test_two_places_that_fit_alike_are_not_reliable(floor):
     twin = TRUTH + np.array([0.0, 0.0, math.pi])
     one, other = gaussian(TRUTH), gaussian(twin)
@@ -316,6 +326,9 @@ def test_the_aligner_answers_aside_and_one_question_at_a_time(floor):
     assert desk.news.wait(LONG_S)
     desk.aligner.stop()
     np.testing.assert_allclose(desk.answers[-1].T_map_base, TRUTH, atol=0.1)
+    desk.aligner.keep(still(gaussian(TRUTH)))  # as when a request is withdrawn meanwhile
+    desk.aligner.ask(guess(), desk.tell)
+    assert desk.answers[-1] == NOTHING_SEEN
 
 
 def test_a_search_ends_before_its_next_update_when_the_node_is_deactivated(floor):

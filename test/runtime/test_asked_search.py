@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
-from mdps_ros.notes import Code
+from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.asking import OTHER_MAP, REPLACED, Asking
 from mdps_ros.runtime.events import (
     Event,
     GlobalStartEvent,
     InitialPoseEvent,
+    RestoreEvent,
     StartEvent,
     WithdrawEvent,
 )
+from mdps_ros.runtime.jumps import CAUSES
 from mdps_ros.runtime.outputs import Output, PoseEstimate, State
 from mdps_ros.runtime.recovery.asked_search import AskedSearch, Found
 from mdps_ros.runtime.recovery.asked_start import AskedStart, Begun
@@ -229,18 +232,104 @@ def test_a_guess_that_was_withdrawn_does_not_begin(town) -> None:
     event, session = guess(), Session(town, fast_settings())
     asked = Asked(session, event)
     asked.handle([event, WithdrawEvent(request=initial_pose())])  # of somebody else
-    assert session._starts._pose is event
+    assert tuple(session._starts._poses) == (event,)
     asked.handle([WithdrawEvent(request=event), *odometry(3)])
     assert not asked.told
     assert not notes(answers(session, odometry(3, first_s=6.0)), Code.INITIAL_POSE)
 
 
-def test_a_search_of_a_region_does_not_come_back_where_time_goes_back(town) -> None:
-    session = Session(town, fast_settings())
-    answers(session, [*odometry(2, first_s=50.0), GlobalStartEvent(region=WEST)])
+def test_what_a_guess_took_the_place_of_waits_again_when_it_is_withdrawn(town) -> None:
+    """A saved belief, and below the guess a pose that was told: the newest that is left counts."""
+    before = Session(town, fast_settings(road__enabled=False))
+    answers(before, [*odometry(1), initial_pose(), *odometry(30, first_s=5.1)])
+    saved = before.held()
+    assert saved is not None
+    event = guess()
+    for waiting, code in (
+        ((RestoreEvent(saved=saved),), Code.RESTORED),
+        ((RestoreEvent(saved=saved), initial_pose()), Code.INITIAL_POSE),
+    ):
+        session = Session(town, fast_settings(road__enabled=False))
+        answers(session, [*waiting, event, WithdrawEvent(request=event)])
+        outputs = answers(session, odometry(2, first_s=9.0))
+        begun = [o.code for o in outputs if isinstance(o, Note) and o.code in CAUSES]
+        assert begun == [code]
+
+
+def test_a_search_of_a_region_that_was_withdrawn_before_odometry_holds_nobody_there(town) -> None:
+    event, session = (
+        GlobalStartEvent(region=WEST, heading=(1.0, 0.1)),
+        Session(town, fast_settings()),
+    )
+    answers(session, [event])
     west = session._localizer.belief.state.pose[0, :, 0].max()
+    (note,) = answers(session, [WithdrawEvent(request=event)])
+    assert note.code is Code.STARTED
     answers(session, odometry(2))
     assert session._localizer.belief.state.pose[0, :, 0].max() > west + 50.0
+    assert not answers(session, [WithdrawEvent(request=event)])  # it has begun
+
+
+def test_region_and_heading_of_a_search_do_not_come_back_where_time_goes_back(town) -> None:
+    """Both were of then: a bag's next lap begins as the settings have it."""
+    session = Session(town, fast_settings())
+    event = GlobalStartEvent(region=WEST, heading=(1.0, 0.1))
+    answers(session, [*odometry(2, first_s=50.0), event])
+    pose = session._localizer.belief.state.pose[0]
+    west = pose[:, 0].max()
+    assert pose[:, 2].sin().min() > -0.5
+    answers(session, odometry(2))
+    pose = session._localizer.belief.state.pose[0]
+    assert pose[:, 0].max() > west + 50.0
+    assert pose[:, 2].sin().min() < -0.9
+
+
+@pytest.mark.parametrize("event", [GlobalStartEvent(), guess()])
+def test_a_tracked_vehicle_is_tracked_again_when_a_search_is_cancelled(town, event: Event) -> None:
+    """What odometry said since the last update before the search is not lost."""
+    session = Session(town, fast_settings())
+    answers(session, [*odometry(1), initial_pose()])
+    before = estimates(answers(session, odometry(30, first_s=5.1)))[-1]
+    answers(session, [event, *odometry(15, first_s=8.1, start=(30.0, 0.0, 0.0))])
+    assert session._updates.claims.state is not State.TRACKING
+    (note,) = notes(answers(session, [WithdrawEvent(request=event, back=True)]), Code.RESTORED)
+    assert "before the search" in note.text
+    driven = odometry(20, first_s=9.6, start=(45.0, 0.0, 0.0))
+    after = estimates(answers(session, driven))[-1]
+    assert after.state is State.TRACKING
+    way = driven[-1].T_odom_base[0] - 29.0
+    assert np.hypot(*(after.T_map_base - before.T_map_base)[:2]) == pytest.approx(way, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("between", "back"),
+    [
+        ((), False),  # it ran out of time: the search goes on
+        ((initial_pose(),), True),
+        (odometry(110, first_s=8.1, start=(30.0, 0.0, 0.0)), True),
+    ],
+    ids=["out of time", "told meanwhile", "far away"],
+)
+def test_nobody_goes_back_to_a_belief_that_is_not_wanted_or_worth_nothing(
+    town, between: Sequence[Event], back: bool
+) -> None:
+    session, event = Session(town, fast_settings(road__enabled=False)), GlobalStartEvent()
+    answers(session, [*odometry(1), initial_pose(), *odometry(30, first_s=5.1), event, *between])
+    assert not answers(session, [WithdrawEvent(request=event, back=back)])
+
+
+def test_of_several_estimates_at_once_the_newest_is_the_answer(town) -> None:
+    """Images that waited for odometry are answered together; the hypotheses are of the last."""
+    event = initial_pose()
+    asked = Asked(Session(town, fast_settings()), event)
+    asked.handle([*odometry(1), event, *odometry(30, first_s=5.1)])
+    first, last = asked.told[0], asked.told[-1]
+    found: list[Found] = []
+    told: list[Any] = []
+    again = AskedSearch(event, 0.0, told.append, found.append)
+    begun = Note(Code.INITIAL_POSE, Severity.INFO, "")
+    again.take(event, (begun, dataclasses.replace(first, state=State.TRACKING), last))
+    assert told == [last]
 
 
 def test_a_vehicle_that_fits_nowhere_in_the_region_is_said_not_to_be_there(town) -> None:

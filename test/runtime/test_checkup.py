@@ -21,6 +21,7 @@ from mdps_ros.runtime.checkup.observation import (
     NodeSeen,
     Observation,
     Offer,
+    Pace,
     PlaceSeen,
     TopicSeen,
     Unfed,
@@ -224,6 +225,9 @@ BROKEN = [
     ("transport", "warn", machine(segment_bytes=0), {}, "config/fastdds.xml"),
     ("node", "warn", but(node=None), {}, "ros2 launch"),
     ("node", "warn", but(node=NodeSeen("/n", "inactive", {})), {}, "ros2 lifecycle set /n"),
+    ("node", "pass", but(node=NodeSeen("/n", "active", {}, Pace(90, 10, 0.1))), {}, ""),
+    ("node", "warn", but(node=NodeSeen("/n", "active", {}, Pace(70, 30, 0.1))), {}, "diagnostics"),
+    ("node", "warn", but(node=NodeSeen("/n", "active", {}, Pace(9, 0, 12.0))), {}, "initialpose"),
     ("node", "warn", but(node=NodeSeen("/n", "unconfigured", {})), {}, "set /n activate`; its log"),
     ("node", "fail", unconfigured({"node.map": ""}), {}, "param set /n node.map FILE`, then `ros2"),
     ("node", "fail", unconfigured(TOO_FEW), {}, "param set /n NAME VALUE`, then `ros2 lifecycle"),
@@ -307,6 +311,8 @@ def test_an_observation_survives_json() -> None:
     assert from_json(dataclasses.replace(hungry, map=None).to_json()).unfed == hungry.unfed
     empty = Observation(source="x", live=False)
     assert from_json(empty.to_json()) == empty
+    paced = dataclasses.replace(seen, node=NodeSeen("/n", "active", {}, Pace(9, 1, 0.5)))
+    assert from_json(dataclasses.replace(paced, map=None).to_json()).node == paced.node
     assert json.loads(empty.to_json())["camera"] is None
 
 

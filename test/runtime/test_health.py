@@ -106,13 +106,24 @@ def test_drops_are_counted_by_reason_and_forgiven_after_a_while() -> None:
 
 def test_times_are_summarised() -> None:
     made = health()
-    assert line(made, "timing", 101.0).values == {}
+    assert line(made, "timing", 101.0).values == {"behind the odometry [s]": "0.00"}
     for i in range(101):
         made.worked(i / 1000, None if i < 50 else i / 100)
     values = line(made, "timing", 101.0).values
     assert values["update p50 [s]"] == "0.0500"
     assert values["update p95 [s]"] == "0.0950"
     assert values["stamp to pose p50 [s]"] == "0.7500"
+
+
+def test_work_that_falls_behind_is_warned_of_with_the_reason() -> None:
+    made = health()
+    made.lags(0.9)
+    assert line(made, "timing", 101.0).severity is Severity.INFO
+    made.lags(12.3)
+    found = line(made, "timing", 101.0)
+    assert found.severity is Severity.WARN
+    assert found.text.startswith("12.3 s behind the odometry: a search over a large map")
+    assert made.reason(101.0).endswith("; 12.3 s behind the odometry")
 
 
 def progress(seconds: float, part: float) -> Progress:

@@ -16,6 +16,7 @@ from mdps_ros.models.map_error import on_map
 from mdps_ros.models.motion import VehicleState
 from mdps_ros.notes import Code
 from mdps_ros.runtime import lineage
+from mdps_ros.runtime.cameras import Cameras
 from mdps_ros.runtime.frames import compose
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 from mdps_ros.runtime.lineage import (
@@ -87,12 +88,33 @@ def test_a_late_image_counts_as_one_that_came_in_time(
         assert np.abs(twice - in_time).sum() > 0.01
 
 
-def test_two_late_images_count_as_if_they_had_come_in_time(town) -> None:
+@pytest.mark.parametrize("late", [(6.5, 7.0), (7.0, 6.5)], ids=["oldest first", "newest first"])
+def test_two_late_images_count_as_if_they_had_come_in_time(town, late: Sequence[float]) -> None:
     """The first one's way is shared with the second, as is that of the image in time."""
     settings = {"depth__decorrelation": 30.0}
     in_time = weights_at_the_end(town, [6.0, 6.5, 7.0, 7.5, 8.0], **settings)
-    late = weights_at_the_end(town, [6.0, 7.5, 6.5, 7.0, 8.0], **settings)
+    found = weights_at_the_end(town, [6.0, 7.5, *late, 8.0], **settings)
+    assert np.abs(found - in_time).sum() < 2e-3
+    without = weights_at_the_end(town, [6.0, 7.5, 8.0], **settings)
+    assert np.abs(without - in_time).sum() > 0.02
+
+
+def test_nothing_is_taken_back_of_an_image_that_said_nothing(
+    town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one at 7 s sees too little: a late one before it keeps all of its own evidence."""
+    bind = Cameras.bind
+
+    def blind_at_7(self: Cameras, image: Any) -> Any:
+        return None if image.stamp_ns == 7 * SECOND else bind(self, image)
+
+    monkeypatch.setattr(Cameras, "bind", blind_at_7)
+    settings = {"depth__decorrelation": 30.0}
+    in_time = weights_at_the_end(town, [6.0, 6.5, 7.0, 7.5], **settings)
+    late = weights_at_the_end(town, [6.0, 7.0, 6.5, 7.5], **settings)
+    without = weights_at_the_end(town, [6.0, 7.0, 7.5], **settings)
     assert np.abs(late - in_time).sum() < 2e-3
+    assert np.abs(without - in_time).sum() > 0.02
 
 
 def test_a_sharp_late_image_leaves_as_many_particles_as_one_in_time(town) -> None:

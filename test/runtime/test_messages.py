@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rosbags.typesys import Stores, get_typestore
 
+from mdps_ros.core.mapdata import Bounds
 from mdps_ros.notes import Code, Note
 from mdps_ros.runtime.events import (
     ColourImageEvent,
@@ -278,6 +279,27 @@ def test_initial_pose_without_covariance_is_kept() -> None:
     event = messages.initial_pose_event(initial_pose(np.zeros(36)), "map")
     assert isinstance(event, InitialPoseEvent)
     assert not event.covariance.any()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "sd", "off"),
+    [
+        (50.0, 50.0, 0.0, None),
+        (299.0, 0.0, 0.0, None),
+        (302.0, 0.0, 0.0, "202 m off the map"),
+        (302.0, 0.0, 1.0, None),  # so far off it may be as it is unsure
+        (-300.0, -400.0, 1.0, "500 m off the map"),
+        (90_000.0, 0.0, 100.0, "load the map of that place"),
+    ],
+)
+def test_a_pose_off_the_map_is_a_note(x: float, y: float, sd: float, off: str | None) -> None:
+    covariance = np.diag([sd**2, sd**2, 0.0])
+    event = InitialPoseEvent(stamp_ns=0, T_map_base=np.array([x, y, 0.0]), covariance=covariance)
+    note = messages.on_map(event, Bounds(0.0, 0.0, 100.0, 100.0), "the request's pose")
+    assert (note is None) == (off is None)
+    if note is not None:
+        assert off in note.text
+        assert note.text.startswith("the request's pose (")
 
 
 def test_initial_pose_with_negative_correlation_is_kept() -> None:

@@ -106,3 +106,30 @@ def test_a_stopped_worker_starts_again_without_the_old_events() -> None:
     assert sink.full.wait(5.0)
     worker.stop()
     assert stamps(sink, OdometryEvent) == [2]
+
+
+def test_an_event_that_waits_can_be_taken_back_and_one_in_hand_cannot() -> None:
+    begun, go = threading.Event(), threading.Event()
+    handled: list[Event] = []
+
+    def slow(event: Event) -> None:
+        handled.append(event)
+        begun.set()
+        assert go.wait(5.0)
+
+    worker = Worker(slow, lambda error: None, images_max=1)
+    in_hand, waiting, last = image(0), image(1), odometry(2)
+    worker.put(in_hand)
+    worker.start()
+    assert begun.wait(5.0)
+    worker.put(waiting)
+    worker.put(last)
+    assert not worker.withdraw(in_hand)
+    assert worker.withdraw(waiting)
+    assert not worker.withdraw(waiting)
+    assert worker.put(image(3)) is None  # there is room again
+    threading.Timer(0.2, go.set).start()
+    left = worker.stop()
+    assert handled == [in_hand]
+    assert [event.stamp_ns for event in left if isinstance(event, OdometryEvent)] == [2]
+    assert len(left) == 2

@@ -148,12 +148,28 @@ class MachineSeen:
     segment_bytes: int = 0
 
 
+class Pace(NamedTuple):
+    """What a node's status said last: frames used and dropped, and s behind the odometry."""
+
+    used: int
+    dropped: int
+    behind_s: float
+
+
 class NodeSeen(NamedTuple):
-    """A running localization node: full name, lifecycle state, and its parameters that differ."""
+    """A running localization node.
+
+    Attributes:
+        name: with its namespace.
+        state: of its life cycle.
+        parameters: all of them.
+        pace: None where it published no status.
+    """
 
     name: str
     state: str
     parameters: Mapping[str, Any]
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +230,10 @@ def from_json(text: str) -> Observation:
     content["unfed"] = {
         role: Unfed(topic, tuple(instead)) for role, (topic, instead) in content["unfed"].items()
     }
-    content["node"] = NodeSeen(*content["node"]) if content["node"] else None
+    if content["node"]:
+        *node, pace = content["node"]
+        made = NodeSeen(*node)
+        content["node"] = made if pace is None else made._replace(pace=Pace(*pace))
     for name, kind in (("camera", CameraSeen), ("image", ImageSeen)):
         if content[name] is not None:
             content[name] = kind(**{key: _frozen(value) for key, value in content[name].items()})

@@ -5,12 +5,19 @@ from __future__ import annotations
 from mdps_ros.runtime.checkup.finding import Finding, failed, passed, warned
 from mdps_ros.runtime.checkup.observation import MapSeen, NodeSeen, Observation
 from mdps_ros.runtime.checkup.topics import wants_images
+from mdps_ros.runtime.health import BEHIND_S, LESS_WORK
 from mdps_ros.settings import Settings, SettingsError, with_values
 
 ROAD_NEAR_M = 50.0
 """A place farther from every road is probably on another map."""
 DEFAULT_SEGMENT_BYTES = 512 * 1024
 """Shared-memory segment of Fast DDS without a profile; larger images get lost in it."""
+PROFILE = (
+    "set FASTDDS_DEFAULT_PROFILES_FILE (FASTRTPS_DEFAULT_PROFILES_FILE on Humble and Jazzy) to "
+    "this package's config/fastdds.xml, with its whole path, for camera and node"
+)
+MOST_DROPPED, MANY = 0.2, 20
+"""Share of the frames that may have been dropped, of so many at least."""
 
 
 def check_map(seen: Observation, settings: Settings) -> list[Finding]:
@@ -91,17 +98,11 @@ def check_transport(seen: Observation, settings: Settings) -> list[Finding]:
     text += f", an image of {size / 1e6:.2f} MB" if size else ""
     if machine.transport and not machine.segment_bytes:
         text = f"{machine.transport} sets no shared-memory segment"
-        return [warned("transport", text, "name config/fastdds.xml of this package")]
+        return [warned("transport", text, PROFILE)]
     if segment < 2 * max(size, DEFAULT_SEGMENT_BYTES // 2):
-        remedy = "set FASTDDS_DEFAULT_PROFILES_FILE (FASTRTPS_ on Humble and Jazzy) to this "
-        remedy += "package's config/fastdds.xml for camera and node; images get lost otherwise"
-        return [warned("transport", text, remedy)]
+        return [warned("transport", text, f"{PROFILE}; images get lost otherwise")]
     if not machine.transport and not size:
-        return [
-            warned(
-                "transport", "no Fast DDS profile is set", "name config/fastdds.xml of this package"
-            )
-        ]
+        return [warned("transport", "no Fast DDS profile is set", PROFILE)]
     return [passed("transport", text)]
 
 
@@ -121,7 +122,21 @@ def check_node(seen: Observation, settings: Settings) -> list[Finding]:
         return [
             warned("node", text, f"`ros2 lifecycle set {seen.node.name} activate`, or read its log")
         ]
-    return [passed("node", f"{seen.node.name} is active")]
+    return [_pace(seen.node)]
+
+
+def _pace(node: NodeSeen) -> Finding:
+    """An active node keeps up with what comes."""
+    text, pace = f"{node.name} is active", node.pace
+    if pace is None:
+        return passed("node", text)
+    text += f"; {pace.used} frames used, {pace.dropped} dropped"
+    if pace.behind_s > BEHIND_S:
+        return warned("node", f"{text}, {pace.behind_s:.1f} s behind the odometry", LESS_WORK)
+    if pace.dropped > MOST_DROPPED * max(pace.used + pace.dropped, MANY):
+        remedy = "read its log or `/diagnostics` for why; docs/troubleshooting.md has each reason"
+        return warned("node", text, remedy)
+    return passed("node", text)
 
 
 def _unconfigured(node: NodeSeen, city: MapSeen | None) -> Finding:

@@ -14,6 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from mdps_ros.core.mapdata import Bounds
 from mdps_ros.maps import GeoAnchor
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.events import InitialPoseEvent, OdometryEvent, PlaceEvent
@@ -23,6 +24,8 @@ Placement = Callable[[str, int], "NDArray[np.float64] | None"]
 
 FARTHEST = 1e8
 """m: beyond it there is no place on Earth, and float32 has no precision left."""
+OFF_MAP_M = 200.0
+"""m outside of a map's bounds that a vehicle may be said to be, beside the pose's own spread."""
 WIDEST = 1e14
 """m^2: no variance on Earth is larger."""
 
@@ -99,6 +102,25 @@ def initial_pose_event(
         return found
     pose, covariance = found
     return InitialPoseEvent(stamp_ns=stamp_ns(msg.header), T_map_base=pose, covariance=covariance)
+
+
+def on_map(event: InitialPoseEvent, bounds: Bounds, name: str = "initialpose") -> Note | None:
+    """Why a pose cannot be where the vehicle is on a map; None where it can.
+
+    Args:
+        event: the pose.
+        bounds: of the map; a pose may lie some way outside, and farther where it is unsure.
+        name: what the pose is called in the note.
+    """
+    x, y, _ = event.T_map_base.tolist()
+    off = bounds.off(x, y)
+    reach = 3.0 * math.sqrt(max(float(np.trace(event.covariance[:2, :2])), 0.0))
+    if off <= OFF_MAP_M + reach:
+        return None
+    return bad(
+        f"{name} ({x:.1f}, {y:.1f}) lies {off:.0f} m off the map; send metres in the map's frame, "
+        "or load the map of that place"
+    )
 
 
 def pose_prior_event(

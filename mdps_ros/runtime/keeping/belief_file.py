@@ -110,7 +110,9 @@ def read_belief(path: Path, map_id: str) -> SavedBelief:
         with safe_open(path, framework="pt") as file:
             facts = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except SafetensorError as error:
+        raise BeliefFileError(f"{path} is no saved belief, or damaged ({error})") from error
+    except OSError as error:
         raise BeliefFileError(f"cannot read a belief from {path}: {error}") from error
     if facts.get("format") != FORMAT:
         raise BeliefFileError(f"{path} holds no belief of this version; remove it")

@@ -52,11 +52,12 @@ class Aligner:
         """End the search in hand, forget what was seen, take no more; safe to repeat."""
         self._open = False
         self._aside.stop()
-        self.keep(())
+        self._seen = (self._seen[0], ())
 
     def keep(self, updates: tuple[Seen, ...]) -> None:
-        """Take what was seen last."""
-        self._seen = (self._seen[0], updates)
+        """Take what was seen last; nothing while no questions are taken."""
+        if self._open:
+            self._seen = (self._seen[0], updates)
 
     def change_map(self, ground: Ground) -> None:
         """What was seen before was seen on another map; the question in hand is still of that."""

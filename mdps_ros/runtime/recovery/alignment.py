@@ -1,13 +1,13 @@
 """Where the vehicle is within a region, by what was seen last: localization beside the filter.
 
 A second filter starts with particles drawn from the guess, moved back along the odometry to the
-oldest update that is remembered, and goes over these updates as the first one did. Whether its
-answer may be relied upon is asked of the filter's predictions, each made before the measurement
-that it is held against, so that it does not help that particles gather where they fit (the
-prequential principle; Dawid, JRSS A 147, 1984): with q the mean likelihood at the predicted
-particles and r that at places around them, sum(share * log(q / r)) has to exceed the log-odds of
-the share that a claim needs. A guess that excludes the true place, or is believed for its
-narrowness alone, does not pass. Only images count: roads fit any parallel street as well.
+oldest update that is remembered, and goes over these updates, with a look's share between places
+(`Look.between`). Whether its answer may be relied upon is asked of the filter's predictions, each
+made before the measurement that it is held against, so that it does not help that particles gather
+where they fit (the prequential principle; Dawid, JRSS A 147, 1984): with q the mean likelihood at
+the predicted particles and r that at places around them, sum(share * log(q / r)) has to exceed the
+log-odds of the share that a claim needs. A guess that excludes the true place, or is believed for
+its narrowness alone, does not pass. Only images count: roads fit any parallel street as well.
 """
 
 from __future__ import annotations
@@ -105,8 +105,9 @@ def align(
         if not go_on():
             return None
         motion = _motion(before, seen.now)
-        # nothing was seen before it, so that it is an independent look
-        share = seen.share if images else 1.0
+        share = seen.share
+        if not images and seen.look is not None:  # an independent look: nothing was seen before it
+            share = seen.look.between
         localizer.advance(motion, seen.look, share)
         before = seen.now
         found = None if seen.look is None else _evidence(localizer, seen.look)

@@ -73,13 +73,14 @@ class AskedSearch:
             self._asked = True
         elif self._asked and not self._begun and _replaces(event, outputs):
             self._end(False, "another request came before there was odometry to begin with")
+        newest = next((o for o in reversed(outputs) if isinstance(o, PoseEstimate)), None)
         for output in outputs:
             if self._over.locked():
                 break
             if isinstance(output, Note):
                 self._take_note(output, own=event is self.event)
-            elif self._begun and isinstance(output, PoseEstimate):
-                self._take_estimate(output)
+            elif self._begun and output is newest:  # what else is published is of that one, too
+                self._take_estimate(newest)
         return self._over.locked()
 
     @property
@@ -88,8 +89,12 @@ class AskedSearch:
         return self._estimate
 
     def give_up(self, why: str) -> None:
-        """End without a place, from whatever thread; nothing where it has ended already."""
-        self._end(False, why)
+        """The same as `end`, for an `Asking`."""
+        self.end(why)
+
+    def end(self, why: str) -> bool:
+        """End without a place, from whatever thread; False where it has ended already."""
+        return self._end(False, why)
 
     def _take_note(self, note: Note, *, own: bool) -> None:
         starts = self._starts(note, own)
@@ -119,9 +124,11 @@ class AskedSearch:
         if estimate.state is State.TRACKING and share >= self._least:
             self._end(True, f"found the vehicle; the place holds {share:.3f} of the belief")
 
-    def _end(self, found: bool, text: str) -> None:
-        if self._over.acquire(blocking=False):
-            self._ended(Found(found, text, self._estimate))
+    def _end(self, found: bool, text: str) -> bool:
+        if not self._over.acquire(blocking=False):
+            return False
+        self._ended(Found(found, text, self._estimate))
+        return True
 
 
 def _replaces(event: Event, outputs: tuple[Output, ...]) -> bool:

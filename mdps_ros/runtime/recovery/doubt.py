@@ -14,7 +14,8 @@ looks lie between two false alarms (Lorden, Annals of Mathematical Statistics 42
 Only ratios of likelihoods count: what they are up to, and what kind of map they are of, does not
 matter. An image that fits the other places as well says nothing, and never leads to an alarm.
 
-The same evidence the other way round confirms a place that a search has found: the plain sum of -d.
+The same evidence the other way round confirms a place that a search has found: the plain sum of -d,
+of which each look counts its share and its part `between`.
 For a wrong place E exp(-d) is at most 1, so that it ever gets to a threshold a with a chance of at
 most exp(-a) (Wald, Annals of Mathematical Statistics 16, 1945; Ville's inequality).
 """

@@ -78,6 +78,11 @@ class Trail:
                     _keep(self._smoothed, pose)
         return poses
 
+    @property
+    def smoothing(self) -> bool:
+        """Whether somebody smooths."""
+        return self._smoothing
+
     def between(self, begin_ns: int, end_ns: int, smoothed: bool) -> tuple[TrailPose, ...]:
         """The poses of a time, oldest first.
 
