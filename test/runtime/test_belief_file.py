@@ -115,7 +115,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, share: float) -> None:
     path = tmp_path / "belief"
     size = write_belief(path, saved())
     os.truncate(path, int(share * size))
-    with pytest.raises(BeliefFileError, match="cannot read a belief from"):
+    with pytest.raises(BeliefFileError, match="is no saved belief, or damaged"):
         read_belief(path, MAP)
 
 
