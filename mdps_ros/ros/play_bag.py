@@ -42,6 +42,8 @@ AHEAD_MAX = 4
 """Images that a lossless player sends before it waits for the node."""
 UNHEARD_S = 5.0
 """Play so long before saying that nobody listens."""
+PATIENCE_S = 3.0
+"""After which it says that it waits for the node."""
 ANSWERS_MAX = 1000
 """Answers that may wait to be recorded."""
 
@@ -133,6 +135,8 @@ class Player(Node):
             matched = all(publisher.get_subscription_count() for publisher in played)
             return matched and self._frames is not None
 
+        if not self._wait(ready, min(PATIENCE_S, silence_s)):
+            say(f"waiting up to {silence_s:g} s for an active localization node")
         if not self._wait(ready, silence_s):
             unheard = " and ".join(self.unheard())
             if unheard and self._frames is not None:

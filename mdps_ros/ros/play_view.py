@@ -13,13 +13,25 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from mdps_ros.ros.play_source import StoredDrive
 from mdps_ros.runtime.watching.record import Row
 
+SAYS = {
+    "GLOBAL": "searching",
+    "AMBIGUOUS": "several places fit",
+    "TRACKING": "found",
+    "LOST": "lost",
+    "RECOVERING": "searching again",
+}
+"""What is said where the node's state changes."""
+STEP_M = 10.0
+"""Travel between two plain lines of a search."""
+
 
 class PlayView:
     """Context manager around one playing of a bag.
 
     Args:
         drive: what is played.
-        shown: whether to show progress: a live line on a terminal, else ten plain lines.
+        shown: whether to show progress: a live line on a terminal, else plain lines, denser during
+            a search; and a line that stays where the node's state changes.
         with_error: whether progress tells the distance to /ground_truth, which has to be in the
             node's map frame.
         record: file for the answers, or None.
@@ -33,8 +45,9 @@ class PlayView:
         self._record = record
         self._file: IO[str] | None = None
         self._console = Console(stderr=True)
+        self._shown = shown
         self._plain = shown and not self._console.is_terminal
-        self._tenth = 0
+        self._tenth, self._state, self._told_m = 0, "", 0.0
         self._words = "waiting"
         self._bar = Progress(
             TextColumn("{task.completed:.0f} s"),
@@ -76,7 +89,21 @@ class PlayView:
         words += [f"top {row['modes'][0]['mass']:.2f}"] if row["modes"] else []
         words += [f"off by {self._error(row):.1f} m"] if self._truth is not None else []
         self._words = ", ".join(words)
+        if self._shown:
+            self._tell(row["state"], row["travelled_m"])
         self._bar.update(self._task, description=self._words)
+
+    def _tell(self, state: str, travelled_m: float) -> None:
+        """A line that stays, where the state changes or a search has come a step further."""
+        changed = state != self._state and state in SAYS
+        searching = self._plain and state not in ("TRACKING", "AMBIGUOUS")
+        if changed:
+            self._console.print(f"[bold]{SAYS[state]}[/bold]: {self._words}", highlight=False)
+        elif searching and abs(travelled_m - self._told_m) >= STEP_M:
+            self._console.print(self._words, highlight=False)
+        else:
+            return
+        self._state, self._told_m = state, travelled_m
 
     def _error(self, row: Row) -> float:
         """Metres between an answer and the truth, which is interpolated in time."""

@@ -29,7 +29,7 @@ def test_the_page_of_parameters_is_current() -> None:
 def source() -> str:
     """All code, with strings that run over several lines joined."""
     files = [*(ROOT / "mdps_ros" / "runtime").rglob("*.py"), *(ROOT / "mdps_ros/ros").glob("*.py")]
-    files += (ROOT / "mdps_ros" / "settings").glob("*.py")
+    files += [*(ROOT / "mdps_ros" / "settings").glob("*.py"), *(ROOT / "launch").glob("*.py")]
     return re.sub(r'"\s*\n\s*f?"', "", "\n".join(path.read_text() for path in sorted(files)))
 
 

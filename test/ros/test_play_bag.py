@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mdps_ros.ros import play_bag, topics
+from mdps_ros.ros.play_view import PlayView
 
 ACTIVE = "active: waiting for odometry"
 
@@ -21,6 +22,27 @@ def test_without_a_node_the_player_says_what_to_start(start: Any, drive: Path) -
     player = start("mdps_ros.ros.play_bag", str(drive), "--timeout", "2")
     assert player.popen.wait(30) == 1
     assert "no active localization node in 2 s; start one" in player.text
+
+
+def test_the_player_says_that_it_waits_and_ends_quietly(start: Any, drive: Path) -> None:
+    player = start("mdps_ros.ros.play_bag", str(drive), "--timeout", "60")
+    player.wait_for("waiting up to 60 s for an active localization node")
+    assert player.end() == 0
+    assert "Traceback" not in player.text
+
+
+def test_a_search_is_told_step_by_step_and_its_end_once(capsys: Any) -> None:
+    view = PlayView(SimpleNamespace(length_s=100.0), shown=True, with_error=False, record=None)
+    with view:
+        for travelled, state in ((0, "GLOBAL"), (4, "GLOBAL"), (12, "GLOBAL"), (21, "GLOBAL"),
+                                 (27, "TRACKING"), (60, "TRACKING"), (90, "LOST")):  # fmt: skip
+            view.answer({"travelled_m": float(travelled), "state": state, "modes": []})
+    assert capsys.readouterr().err.splitlines() == [
+        "searching: 0 m, global",
+        "12 m, global",
+        "found: 27 m, tracking",
+        "lost: 90 m, lost",
+    ]
 
 
 def test_the_player_says_what_it_publishes_as_what(start: Any, drive: Path) -> None:
