@@ -178,6 +178,22 @@ def test_a_guess_that_was_cancelled_before_there_was_odometry_does_not_begin(
     assert "searching around the pose" not in node.text
 
 
+def test_a_client_is_told_how_it_stands_while_simulated_time_stands_still(
+    start_node: Any, partner: Any
+) -> None:
+    """Timers by the node's own clock would never fire before the first /clock."""
+    node = start_node(use_sim_time="true", depth__enabled="false", camera__enabled="false")
+    node.wait_for(ACTIVE)
+    client, statuses = Client(partner), partner.hear(topics.DIAGNOSTICS)
+    handle = client.ask(region=region())
+    assert partner.until(lambda: client.told), node.text
+    assert "odom" in client.told[0].waiting_for
+    assert partner.until(lambda: statuses), node.text
+    assert partner.until(handle.cancel_goal_async().done)
+    status, _ = client.outcome(handle)
+    assert status == GoalStatus.STATUS_CANCELED
+
+
 def test_the_time_limit_counts_simulated_time_from_its_first_tick_on() -> None:
     now = SimpleNamespace(nanoseconds=0)
     clock = SimpleNamespace(now=lambda: now)
