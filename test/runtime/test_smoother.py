@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from mdps_ros.core.weights import DegenerateWeightsError
+from mdps_ros.core.types import Belief
+from mdps_ros.core.weights import DegenerateWeightsError, effective_size
 from mdps_ros.models.map_error import on_map
 from mdps_ros.models.prior import PosePrior
 from mdps_ros.runtime.events import OdometryEvent
@@ -19,7 +20,7 @@ from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
 from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.smoothing import smoother as runtime_smoother
 from mdps_ros.runtime.smoothing import walk as walk_module
-from mdps_ros.runtime.smoothing.frames import FilterFrame, WeighedScores, thinned
+from mdps_ros.runtime.smoothing.frames import FilterFrame, WeighedScores, drawn, thinned
 from mdps_ros.runtime.smoothing.setup import Station, pass_setup
 from mdps_ros.runtime.smoothing.smoother import Smoother
 from mdps_ros.runtime.smoothing.walk import SmoothedFrame, walk_back
@@ -391,8 +392,8 @@ def test_no_claim_is_made_of_a_filter_that_knows_nothing(round_corner) -> None:
 def test_thinning_keeps_the_belief_and_small_ones_as_they_are(round_corner) -> None:
     belief = round_corner[0][8].filtered
     assert thinned(belief, belief.particle_count) is belief
-    few = thinned(belief, 400)
-    assert few.particle_count == 400
+    few = thinned(belief, 200)
+    assert 100 < few.particle_count <= 200
     for one, other in zip(
         along_street(belief.state.pose[0], belief.log_weights[0]),
         along_street(few.state.pose[0], few.log_weights[0]),
@@ -400,6 +401,22 @@ def test_thinning_keeps_the_belief_and_small_ones_as_they_are(round_corner) -> N
     ):
         assert one == pytest.approx(other, abs=0.2)
     assert few.log_weights.exp().sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_place_that_is_drawn_often_counts_once(round_corner) -> None:
+    """Of a belief in three places, none effective beyond them, 100 draws are three places still."""
+    state, log_weights = round_corner[0][8].filtered
+    certain = torch.full_like(log_weights, -50.0)
+    certain[0, [3, 70, 300]] = torch.tensor([0.6, 0.3, 0.1]).log()
+    belief = Belief(state, certain.log_softmax(-1))
+    few = thinned(belief, 100)
+    assert few.particle_count == 3
+    torch.testing.assert_close(few.log_weights.exp()[0], torch.tensor([0.6, 0.3, 0.1]))
+    assert torch.equal(few.state.pose[0], state.pose[0, [3, 70, 300]])
+    exact = effective_size(belief.log_weights).item()
+    assert effective_size(few.log_weights).item() == pytest.approx(exact, rel=1e-4)
+    copies = drawn(belief, 100)  # what told such a belief as certain
+    assert effective_size(copies.log_weights).item() == pytest.approx(100.0)
 
 
 def test_a_frame_holds_what_the_filter_weighed_by(round_corner) -> None:

@@ -35,7 +35,7 @@ from mdps_ros.core.types import Belief
 from mdps_ros.core.weights import masses
 from mdps_ros.models.map_error import on_map
 from mdps_ros.runtime.cameras import Look, PoseScore
-from mdps_ros.runtime.smoothing.frames import thinned
+from mdps_ros.runtime.smoothing.frames import drawn
 
 POSES = 64  # of the belief that an image is asked at, of the moved ones, and of the map's
 NEAREST, FARTHEST = 2.0, 40.0  # m, that they are moved off: across a room, or a street away
@@ -112,7 +112,7 @@ def evidence_against(
     Returns:
         The logarithm of the ratio; None where the cloud covers more map than the model holds.
     """
-    few = thinned(belief, count)
+    few = drawn(belief, count)
     here = few.state.pose if on_earth else on_map(few.state)
     groups = [here, moved_off(here)] if places is None else [here, moved_off(here), places]
     scores = score(torch.cat([group.to(here) for group in groups], 1))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mdps_ros.core import weights
@@ -60,15 +60,32 @@ class FilterFrame(NamedTuple):
 
 
 def thinned(belief: Belief, count: int) -> Belief:
-    """At most `count` particles that stand for a belief of one batch row.
+    """At most `count` particles that stand for a belief of one batch row; itself if it has so few.
+
+    As `drawn`, but who was drawn several times comes once, with the weight of all its draws:
+    copies would count as so many places, and a belief of one place be told as certain.
+    """
+    if belief.particle_count <= count:
+        return belief
+    index, draws = torch.unique_consecutive(_comb(belief, count), return_counts=True)
+    state: Any = gather_particles(belief.state, index.unsqueeze(0))
+    return Belief(state, (draws.to(belief.log_weights) / count).log().unsqueeze(0))
+
+
+def drawn(belief: Belief, count: int) -> Belief:
+    """`count` particles of equal weight that stand for a belief of one batch row, or all if fewer.
 
     Systematic resampling (Kitagawa 1996) with the fixed offset one half, so that equal beliefs
     give equal particles.
     """
     if belief.particle_count <= count:
         return belief
+    state: Any = gather_particles(belief.state, _comb(belief, count).unsqueeze(0))
+    return Belief(state, weights.uniform(1, count, belief.log_weights))
+
+
+def _comb(belief: Belief, count: int) -> Int[Tensor, " count"]:
+    """Who is drawn, in the order of the particles."""
     cumulative = belief.log_weights[0].double().exp().cumsum(0)
     comb = (torch.arange(count, device=cumulative.device) + 0.5) / count * cumulative[-1]
-    index = torch.searchsorted(cumulative, comb, right=True).clamp_max(len(cumulative) - 1)
-    state: Any = gather_particles(belief.state, index.unsqueeze(0))
-    return Belief(state, weights.uniform(1, count, belief.log_weights))
+    return torch.searchsorted(cumulative, comb, right=True).clamp_max(len(cumulative) - 1)
