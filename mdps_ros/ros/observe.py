@@ -17,11 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import rclpy
 import tf2_ros
 from geometry_msgs.msg import TwistWithCovarianceStamped
 from nav_msgs.msg import Odometry
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
@@ -33,6 +31,7 @@ from tf2_msgs.msg import TFMessage
 from mdps_ros.msg import LocalizerStatus
 from mdps_ros.ros import topics
 from mdps_ros.ros.observe_node import STATUS, find_node, until
+from mdps_ros.ros.spinning import spinning
 from mdps_ros.ros.transforms import parents, placement
 from mdps_ros.runtime.checkup.choosing import OWN, Choice, Graph, choose
 from mdps_ros.runtime.checkup.observation import ROLES, NodeSeen, Observation, Offer, Pace, Unfed
@@ -279,22 +278,12 @@ def main(args: list[str] | None = None) -> int:
     argv = sys.argv if args is None else ["observe", *args]
     options = parse(remove_ros_args(argv)[1:])
     named = {role: name for role in ROLES if (name := getattr(options, role, None))}
-    rclpy.init(args=argv)
-    observer = Observer(named, options.odom_frame)
-    executor = SingleThreadedExecutor()
-    executor.add_node(observer)
-    thread = threading.Thread(target=executor.spin, daemon=True)
-    thread.start()
     try:
-        seen = observe(observer, options.seconds, options.base)
+        with spinning(lambda: Observer(named, options.odom_frame), argv) as observer:
+            seen = observe(observer, options.seconds, options.base)
         options.out.write_text(seen.to_json(), encoding="utf-8")
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         return 130
-    finally:
-        executor.shutdown()
-        thread.join()
-        observer.destroy_node()
-        rclpy.try_shutdown()
     return 0
 
 

@@ -13,20 +13,14 @@ Messages pass through as the bytes that the bag holds, and go out as odom, image
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import rclpy
-from rclpy._rclpy_pybind11 import RCLError
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from rclpy.utilities import remove_ros_args
@@ -36,6 +30,7 @@ from tf2_msgs.msg import TFMessage
 from mdps_ros.ros import topics
 from mdps_ros.ros.play_source import StoredDrive
 from mdps_ros.ros.play_view import PlayView
+from mdps_ros.ros.spinning import spinning
 from mdps_ros.runtime.watching.record import LiveRecord, Row
 
 AHEAD_MAX = 4
@@ -245,42 +240,14 @@ def main(args: list[str] | None = None) -> int:
     except (PlayError, ValueError, OSError) as error:
         say(str(error))
         return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except RCLError:
-        if rclpy.ok():
-            raise
+    except KeyboardInterrupt:
         return 0
 
 
 def _run(drive: StoredDrive, options: argparse.Namespace, view: PlayView, argv: list[str]) -> int:
-    with at_work(drive.names, view.answer, argv) as player:
+    with spinning(lambda: Player(drive.names, view.answer), argv) as player:
         play(player, drive, options, view)
     return 0
-
-
-@contextmanager
-def at_work(names: set[str], answered: Callable[[Row], None], argv: list[str]) -> Iterator[Player]:
-    """A player whose messages are taken in a thread, for the length of the block."""
-    rclpy.init(args=argv)
-    player = Player(names, answered)
-    executor = SingleThreadedExecutor()
-    executor.add_node(player)
-
-    def spin() -> None:
-        with contextlib.suppress(ExternalShutdownException):  # Ctrl-C, which ends the player, too
-            executor.spin()
-
-    thread = threading.Thread(target=spin, daemon=True)
-    thread.start()
-    try:
-        yield player
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        executor.shutdown()
-        thread.join()
-        player.destroy_node()
-        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

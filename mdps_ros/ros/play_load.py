@@ -23,15 +23,15 @@ import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
-from rclpy.executors import ExternalShutdownException
 from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.utilities import remove_ros_args
 
 from mdps_ros.notes import Note
 from mdps_ros.ros import topics
 from mdps_ros.ros.convert import full_covariance, header, planar_pose
-from mdps_ros.ros.play_bag import TF_STATIC, Player, PlayError, at_work
+from mdps_ros.ros.play_bag import TF_STATIC, Player, PlayError
 from mdps_ros.ros.play_source import StoredDrive
+from mdps_ros.ros.spinning import spinning
 from mdps_ros.runtime.frames import between, compose
 from mdps_ros.runtime.inputs.messages import odometry_event, stamp_ns
 
@@ -196,7 +196,7 @@ def run(options: argparse.Namespace, argv: list[str]) -> dict[str, Any]:
     """
     drive = StoredDrive(options.bag)
     loop = Loop(drive, options.rate)
-    with at_work(drive.names, lambda _: None, argv) as player:
+    with spinning(lambda: Player(drive.names, lambda _: None), argv) as player:
         watch = Stopwatch(player)
         player.wait_for_node(reliable=False, silence_s=START_S)
         for name in (TF_STATIC.name, topics.CAMERA_INFO.name):  # needed before the first image
@@ -234,7 +234,7 @@ def main(args: list[str] | None = None) -> int:
     except (PlayError, ValueError, OSError) as error:
         print(f"play_load: {error}", file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         return 1
     return 0
 

@@ -27,10 +27,9 @@ def test_without_a_node_the_player_says_what_to_start(start: Any, drive: Path) -
 def test_the_player_says_that_it_waits_and_ends_without_a_traceback(
     start: Any, drive: Path
 ) -> None:
-    """Its exit code is left open: one Ctrl-C of some ended in a crash of DDS (signal 11)."""
     player = start("mdps_ros.ros.play_bag", str(drive), "--timeout", "60")
     player.wait_for("waiting up to 60 s for an active localization node")
-    player.end()
+    assert player.end() == 0
     assert "Traceback" not in player.text
 
 
