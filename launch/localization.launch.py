@@ -18,6 +18,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
 from mdps_ros.ros.launch_arguments import refuse_unknown
+from mdps_ros.settings import SettingsError, start_heading
 
 CONFIG = [FindPackageShare("mdps_ros"), "config"]
 YABLOC = "/localization/pose_estimator/yabloc/"
@@ -74,7 +75,10 @@ ARGUMENTS = {
         PathJoinSubstitution([*CONFIG, "node.yaml"]),
         "YAML file with parameters; config/node.yaml lists them all. The profile goes over it",
     ),
-    "heading": ("", "of the start, degrees from east to the left; empty: params_file's"),
+    "heading": (
+        "",
+        "of the start, degrees from east to the left, or unknown; empty: params_file's",
+    ),
     "heading_sd": ("", "how unsure it is, degrees; empty: params_file's"),
     "namespace": ("", "namespace of the node and its topics; empty: the profile's"),
     "node_name": ("", "name of the node; empty: the profile's"),
@@ -95,17 +99,18 @@ def check(context: LaunchContext) -> None:
     refuse_unknown(__file__, ARGUMENTS)
 
 
-def start_heading(heading: str, spread: str) -> dict[str, object]:
-    """Parameters of a known start heading; nothing where none is given."""
+def start(heading: str, spread: str) -> dict[str, object]:
+    """Parameters of the start heading; nothing where none is given."""
     parameters: dict[str, object] = {}
-    for name, degrees in (("heading", heading), ("heading_sd", spread)):
-        if degrees:
-            try:
-                parameters[f"start.{name}"] = math.remainder(math.radians(float(degrees)), math.tau)
-            except ValueError:
-                raise RuntimeError(f"{name}:={degrees} is no number of degrees") from None
-    if heading:
-        parameters["start.heading_known"] = True
+    try:
+        if heading:
+            parameters.update(start_heading(heading))
+        if spread:
+            parameters["start.heading_sd"] = math.radians(float(spread))
+    except SettingsError as error:
+        raise RuntimeError(f"heading:={heading} is no number of degrees, nor unknown") from error
+    except ValueError:
+        raise RuntimeError(f"heading_sd:={spread} is no number of degrees") from None
     return parameters
 
 
@@ -124,7 +129,7 @@ def localization_node(context: LaunchContext) -> list[Node]:
     for name, kind in (("map", str), ("image_reliable", bool)):
         if given(name):
             parameters[f"node.{name}"] = ParameterValue(LaunchConfiguration(name), value_type=kind)
-    parameters.update(start_heading(given("heading"), given("heading_sd")))
+    parameters.update(start(given("heading"), given("heading_sd")))
     if not os.path.isfile(given("params_file")):
         raise RuntimeError(f"params_file:={given('params_file')} is no file; name one, or none")
     topics = dict(profile["topics"])

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mdps_ros.settings import Scalar, Settings, SettingsError, with_values
+from mdps_ros.settings import Scalar, Settings, SettingsError, start_heading, with_values
 from mdps_ros.settings_file import load
 
 SettingsOption = Annotated[
@@ -59,7 +59,7 @@ def read_settings(
         file: YAML file, or None for the defaults.
         assignments: words such as "filter.particles_min=500".
         seed: value of runtime.seed, None to leave it.
-        heading: see `parse_heading`, None to leave it.
+        heading: see `start_heading`, None to leave it.
         heading_sd_deg: standard deviation of a known heading, degrees.
 
     Raises:
@@ -69,7 +69,7 @@ def read_settings(
     if seed is not None:
         values["runtime.seed"] = seed
     if heading is not None:
-        values |= parse_heading(heading, heading_sd_deg)
+        values |= start_heading(heading) | {"start.heading_sd": math.radians(heading_sd_deg)}
     return with_values(Settings() if file is None else load(file), values)
 
 
@@ -87,33 +87,6 @@ def parse_assignment(word: str) -> tuple[str, Scalar]:
     except json.JSONDecodeError:
         value = text
     return name.strip(), value if isinstance(value, (bool, int, float)) else text.strip()
-
-
-def parse_heading(word: str, sd_deg: float) -> dict[str, Scalar]:
-    """Settings of the start heading.
-
-    Args:
-        word: "unknown", or degrees counter-clockwise from east.
-        sd_deg: standard deviation of a known heading, degrees.
-
-    Raises:
-        SettingsError: the word is neither.
-    """
-    if word == "unknown":
-        return {"start.heading_known": False}
-    try:
-        degrees = float(word)
-    except ValueError:
-        degrees = math.nan
-    if not math.isfinite(degrees):
-        raise SettingsError(
-            f"--heading {word}: write unknown, or degrees counter-clockwise from east"
-        )
-    return {
-        "start.heading_known": True,
-        "start.heading": math.remainder(math.radians(degrees), math.tau),
-        "start.heading_sd": math.radians(sd_deg),
-    }
 
 
 def among(option: str, given: list[str], known: Iterable[str]) -> list[str]:

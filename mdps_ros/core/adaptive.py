@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mdps_ros.core.cells import PoseGrid, mass_per_slot, table_size
+from mdps_ros.core.cells import PoseGrid, cell_masses
 from mdps_ros.core.weights import masses
 
 
@@ -25,8 +25,7 @@ def occupied_cells(
     than `tail` of the mass. Cells are hashed, so that some share a slot: one in a hundred of a
     tracked vehicle's, one in six where hardly two particles are in the same cell.
     """
-    table = table_size(poses.shape[1])
-    mass = mass_per_slot(grid.slots(poses, table), masses(log_weights), table)
+    mass = cell_masses(poses, masses(log_weights), grid)
     non_empty = (mass > 0.0).sum(-1)
     return (mass > tail / non_empty.unsqueeze(-1)).sum(-1)
 

@@ -59,6 +59,14 @@ class PoseGrid:
         return key & (table - 1)
 
 
+def cell_masses(
+    poses: Float[Tensor, "B N 3"], weights: Float[Tensor, "B N"], grid: PoseGrid
+) -> Float[Tensor, "B S"]:
+    """Weight of a cloud in each slot of a table that has room for its cells."""
+    table = table_size(poses.shape[1])
+    return mass_per_slot(grid.slots(poses, table), weights, table)
+
+
 def table_size(count: int) -> int:
     """Power of two of at least 2 `count`, so that at most half of the slots are occupied."""
     return 1 << max(10, math.ceil(math.log2(2 * count)))

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mdps_ros.core import angles, mixture
-from mdps_ros.core.cells import PoseGrid, mass_per_slot, table_size
+from mdps_ros.core.cells import PoseGrid, cell_masses, table_size
 from mdps_ros.core.resampling import stratified
 from mdps_ros.core.types import MixtureBelief, Modes
 from mdps_ros.core.weights import masses, normalise, scatter
@@ -57,8 +57,7 @@ def cell_entropy(
         log_weights: Normalised.
         grid: The cells.
     """
-    table = table_size(poses.shape[1])
-    mass = mass_per_slot(grid.slots(poses, table), masses(log_weights), table)
+    mass = cell_masses(poses, masses(log_weights), grid)
     return -mass.xlogy(mass).sum(-1)
 
 

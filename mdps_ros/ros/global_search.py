@@ -19,7 +19,7 @@ from mdps_ros.notes import Note
 from mdps_ros.ros import convert, services
 from mdps_ros.ros.later import Later
 from mdps_ros.ros.map_changes import NOT_CONFIGURED
-from mdps_ros.runtime.events import GlobalStartEvent, StartEvent
+from mdps_ros.runtime.events import BACK_M, GlobalStartEvent, StartEvent
 from mdps_ros.runtime.outputs import PoseEstimate, State
 from mdps_ros.runtime.recovery.asked_search import AskedSearch, Found
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 TICK_S = 0.5
 """How often a client is told how the search stands where no estimate comes."""
 CANCELED = (
-    "the search was cancelled; where the vehicle was tracked less than 100 m before, the filter "
-    "goes back to that belief, else it goes on"
+    f"the search was cancelled; where the vehicle was tracked less than {BACK_M:g} m before, the "
+    "filter goes back to that belief, else it goes on"
 )
 BOTH = "both a region and a guess are given; give one of them"
 NO_FRAME = "the guess names no frame; set guess.header.frame_id, as of the map"
@@ -165,7 +165,7 @@ class Goal:
             back: whether the filter goes back to what it tracked before, as far as it did; else the
                 belief stays as it is.
         """
-        if self._search.end(why):
+        if self._search.give_up(why):
             self._pipeline.withdraw(self._event, back)
 
     def tick(self) -> None:

@@ -131,7 +131,7 @@ class Intake:
         event = messages.initial_pose_event(msg, self._frames.map, self._placement, name)
         if isinstance(event, Note):
             return event
-        return messages.on_map(event, self._map.bounds, name) or event
+        return messages.off_map(event, self._map.bounds, name) or event
 
     def region(self, msg: Any) -> NDArray[np.float64] | Note:
         """A polygon's corners (P, 2) m in any frame that TF ties to the map, or why it is none."""

@@ -173,7 +173,7 @@ class Pipeline:
         """What has to come before there is another estimate."""
         if not self._open:
             return "the activation of the node"
-        behind_s = self._reporting.behind_s
+        behind_s = self._health.behind_s
         if behind_s > BEHIND_S:
             return f"the node itself, which is {behind_s:.1f} s behind the odometry"
         first = "odometry" if self._publishing.estimate is None else "motion: drive on"
@@ -208,7 +208,6 @@ class Pipeline:
         self._aligning.start()
         self._worker.start()
         self._health.begin(time.monotonic())
-        self._reporting.begin()
         self._open = self._intake.open = True
         self._reporting.report()
         self._offer(SettingsEvent(settings=self._settings))  # they may have changed meanwhile
@@ -223,8 +222,7 @@ class Pipeline:
         self._open = self._intake.open = False
         if self._bonding is not None:
             self._bonding.stop()
-        left = self._worker.stop()  # first: what it has begun is answered as begun
-        for late in left:
+        for late in self._worker.stop():  # first: what it has begun is answered as begun
             if isinstance(late, WithdrawEvent):
                 self._handle(late)
         for event in self._asking.give_up(DEACTIVATED):
@@ -263,15 +261,15 @@ class Pipeline:
         self._health.heard(name, time.monotonic())
 
     def _moved(self, event: OdometryEvent, twist: Any) -> None:
-        if self._open:
-            self._reporting.heard(event)
-        pose = self._predictor.predict(event) if self._open else None
+        if not self._open:
+            return
+        self._health.odometry(heard_ns=event.stamp_ns)
+        pose = self._predictor.predict(event)
         if pose is not None:
             self._publishing.predicted(pose, twist)
 
     def _diagnose(self) -> None:
         if self._open:
-            self._health.lags(self._reporting.behind_s)
             self._publishing.diagnostics(self._health.conditions(time.monotonic()))
 
     # -- worker's thread -----------------------------------------------------------------------

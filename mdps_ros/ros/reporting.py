@@ -48,24 +48,9 @@ class Reporting:
         self._refused = refused
         self._stamp_ns = 0  # of the newest frame that was worked on
         self._latency_s = 0.0
-        self._heard_ns = self._worked_ns = 0  # odometry that came, and that the session had
         self._used = self._beliefs = 0
         self._dropped_before = 0  # by the worker's queue
         self._dropped_inside = 0  # by the session
-
-    def begin(self) -> None:
-        """The node was activated."""
-        self._heard_ns = self._worked_ns = 0
-
-    def heard(self, event: OdometryEvent) -> None:
-        """Odometry came."""
-        self._heard_ns = event.stamp_ns
-
-    @property
-    def behind_s(self) -> float:
-        """How far the work is behind the newest odometry, s."""
-        # before the first odometry was worked on there is nothing to be behind of
-        return max(self._heard_ns - self._worked_ns, 0) * 1e-9 if self._worked_ns else 0.0
 
     def queued(self, note: Note) -> None:
         """The worker's queue had to drop something."""
@@ -86,7 +71,7 @@ class Reporting:
         """
         is_image = isinstance(event, ImageEvent)
         if isinstance(event, OdometryEvent):
-            self._worked_ns = event.stamp_ns
+            self._health.odometry(worked_ns=event.stamp_ns)
         self._used += is_image
         estimates = [output for output in outputs if isinstance(output, PoseEstimate)]
         stages = self._stopwatch.take()
@@ -103,9 +88,7 @@ class Reporting:
     def report(self) -> None:
         """Publish the status."""
         dropped = self._refused() + self._dropped_before + self._dropped_inside
-        behind_s = self.behind_s
         self._health.reported(self._publishing.estimate, self._used, dropped)
-        self._health.lags(behind_s)
         self._publishing.status(
             stamp_ns=self._stamp_ns,
             frames_used=self._used,
@@ -113,5 +96,5 @@ class Reporting:
             reason=self._health.reason(time.monotonic()),
             belief=self._beliefs,
             latency_s=self._latency_s,
-            behind_s=behind_s,
+            behind_s=self._health.behind_s,
         )

@@ -97,7 +97,7 @@ class Requests:
         response.success = bool(poses)
         response.poses = [convert.trail_pose(pose) for pose in poses]
         response.message = f"{len(poses)} poses" if poses else NO_POSES
-        if request.smoothed and not self._trail.smoothing:
+        if poses and request.smoothed and not self._trail.smoothing:
             response.message += " of the filter: smoother.enabled is off"
         if len(found) > len(poses):
             rest = len(found) - len(poses)

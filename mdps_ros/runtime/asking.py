@@ -32,7 +32,7 @@ class Follower(Protocol):
     def take(self, event: Event, outputs: tuple[Output, ...]) -> bool:
         """The session answered an event; True where no more needs to be heard."""
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: str) -> object:
         """There will be no more answers."""
 
 

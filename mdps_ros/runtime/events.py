@@ -149,6 +149,10 @@ class UpdateNowEvent:
     """Use the next image, or odometry where no camera is, although the vehicle has not moved."""
 
 
+BACK_M = 100.0
+"""Of travel after which nobody goes back to the belief of before a search."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawEvent:
     """A start is no longer asked for: forget it where it still waits for odometry.

@@ -87,7 +87,7 @@ class Health:
         self._estimate: PoseEstimate | None = None
         self._since_s: float | None = None
         self._used = self._dropped = 0
-        self._behind_s = 0.0
+        self._heard_ns = self._worked_ns = 0  # odometry that came, and that was worked on
 
     def know(self, inputs: tuple[Expected, ...], facts: tuple[Condition, ...]) -> None:
         """Tell of other facts and by other limits from now on; names of inputs stay."""
@@ -98,6 +98,7 @@ class Health:
         """The node was activated."""
         with self._lock:
             self._since_s = now_s
+            self._heard_ns = self._worked_ns = 0
 
     def heard(self, name: str, now_s: float) -> None:
         """A message of an input arrived; one that need not come is not told of."""
@@ -140,10 +141,17 @@ class Health:
         with self._lock:
             self._estimate, self._used, self._dropped = estimate, used, dropped
 
-    def lags(self, behind_s: float) -> None:
-        """How far the work is behind the newest odometry, s."""
+    def odometry(self, *, heard_ns: int | None = None, worked_ns: int | None = None) -> None:
+        """Odometry of that stamp came, or was worked on."""
         with self._lock:
-            self._behind_s = behind_s
+            self._heard_ns = self._heard_ns if heard_ns is None else heard_ns
+            self._worked_ns = self._worked_ns if worked_ns is None else worked_ns
+
+    @property
+    def behind_s(self) -> float:
+        """How far the work is behind the newest odometry, s."""
+        # before the first odometry was worked on there is nothing to be behind of
+        return max(self._heard_ns - self._worked_ns, 0) * 1e-9 if self._worked_ns else 0.0
 
     def conditions(self, now_s: float) -> tuple[Condition, ...]:
         """All lines, by the same clock as the arrivals."""
@@ -168,7 +176,7 @@ class Health:
         with self._lock:
             state = self._localization()
             inputs = self._input_condition(now_s)
-            behind_s = self._behind_s
+            behind_s = self.behind_s
         texts = [state.text]
         if inputs.severity is not Severity.INFO:
             texts.append(inputs.text)
@@ -233,9 +241,10 @@ class Health:
                 middle, high = np.percentile(list(times), (50, 95))
                 values[f"{name} p50 [s]"] = f"{middle:.4f}"
                 values[f"{name} p95 [s]"] = f"{high:.4f}"
-        values["behind the odometry [s]"] = f"{self._behind_s:.2f}"
-        if self._behind_s > BEHIND_S:
-            text = f"{self._behind_s:.1f} s behind the odometry: {LESS_WORK}"
+        behind_s = self.behind_s
+        values["behind the odometry [s]"] = f"{behind_s:.2f}"
+        if behind_s > BEHIND_S:
+            text = f"{behind_s:.1f} s behind the odometry: {LESS_WORK}"
             return Condition("timing", Severity.WARN, text, values)
         text = "measured" if self._work_s else "no update yet"
         return Condition("timing", Severity.INFO, text, values)

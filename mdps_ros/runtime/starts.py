@@ -12,6 +12,7 @@ from mdps_ros.models.prior import MapPrior, MovedPrior, PosePrior
 from mdps_ros.models.prior_parts import inside
 from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.events import (
+    BACK_M,
     GlobalStartEvent,
     InitialPoseEvent,
     OdometryEvent,
@@ -30,7 +31,6 @@ NOWHERE = (
     "no road or free floor of the map lies in the region, so the belief stays; give corners in the "
     "map's frame, in metres"
 )
-BACK_M = 100.0  # of travel after which nobody goes back to the belief of before a search
 POSES = 10  # that may wait for odometry, each in the place of the one before
 FLOOR = np.diag([0.1**2, 0.1**2, 0.02**2])  # least variance of an initial pose: m^2, m^2, rad^2
 
@@ -88,9 +88,9 @@ class Starts:
         self._left: _Left | None = None
 
     def forget(self) -> None:
-        """Nothing waits any more."""
+        """Nothing waits any more, and nobody goes back to a belief of before."""
         self._poses.clear()
-        self._saved = self._search = None
+        self._saved = self._search = self._left = None
 
     def withdraw(self, request: StartEvent, back: bool) -> Begun:
         """Somebody no longer asks for this start: it does not begin where it still waits.
@@ -126,7 +126,6 @@ class Starts:
     def with_saved(self, saved: SavedBelief) -> Begun:
         """Go on with a saved belief."""
         self.forget()
-        self._left = None
         self._saved = saved
         self._localizer.restore(saved.belief, saved.fit)
         return self.due()
@@ -140,9 +139,9 @@ class Starts:
         prior = everywhere if request.region is None else inside(everywhere, request.region)
         if prior is None:
             return Begun((Note(Code.NO_START, Severity.ERROR, NOWHERE),))
+        left = self._leaves(request)
         self.forget()
-        self._leave(request)
-        self._search = request
+        self._search, self._left = request, left
         self.begin_anywhere(prior)
         where = "the whole map" if request.region is None else "a region of the map"
         return Begun((Note(Code.STARTED, Severity.INFO, f"restarted over {where}"),), update=True)
@@ -162,7 +161,6 @@ class Starts:
     def change_map(self) -> None:
         """The localizer is on another map: places of the one before mean nothing there."""
         self.forget()
-        self._left = None
         self._anywhere = self._localizer.global_prior(self._anywhere.heading)
 
     def expect(self, event: OdometryEvent) -> None:
@@ -187,18 +185,18 @@ class Starts:
         moved = np.zeros(3) if then is None else between(then.T_odom_base, newest.T_odom_base)
         mean = compose(request.T_map_base, moved)
         covariance = np.where(FLOOR > 0, np.maximum(request.covariance, FLOOR), request.covariance)
+        left = None if request.told else self._leaves(request)
         if request.told:
-            self._left = None
             self._localizer.start(PosePrior(mean, covariance))
             text = "restarted around the initial pose"
         else:
-            self._leave(request)
             self._localizer.start(MovedPrior(PosePrior(request.T_map_base, covariance), moved))
             text = "searching around the pose that was guessed"
         oldest_ns = self._odometry.oldest_ns
         if then is None and oldest_ns is not None and request.stamp_ns < oldest_ns:
             text += "; no odometry reaches back to its stamp, so it counts as of now"
         self.forget()
+        self._left = left
         self._updates.begin(newest, told=request.told)
         data = {"x_m": mean[0], "y_m": mean[1]}
         note = Note(Code.INITIAL_POSE, Severity.INFO, text, data)
@@ -216,13 +214,13 @@ class Starts:
         data = {"stamp_s": saved.stamp_ns * 1e-9}
         return Begun((Note(Code.RESTORED, Severity.INFO, text, data),), update=True)
 
-    def _leave(self, request: StartEvent) -> None:
-        """A search begins: keep the belief that it takes the place of, where that was any good."""
+    def _leaves(self, request: StartEvent) -> _Left | None:
+        """The belief that a search takes the place of, where that was any good."""
         held, last = self._localizer.held, self._updates.travel.last
         if held is not None and last is not None and self._updates.claims.state is State.TRACKING:
-            self._left = _Left(request, *held, last, self._updates.travel.total(last))
-        elif self._left is not None:  # another search took the place of the one before
-            self._left = self._left._replace(request=request)
+            return _Left(request, *held, last, self._updates.travel.total(last))
+        # a search took the place of another one: what that one left
+        return None if self._left is None else self._left._replace(request=request)
 
     def _go_back(self, left: _Left) -> Begun:
         """To the belief of before a search."""

@@ -86,18 +86,20 @@ class Worker:
         with self._wake:
             for index, waiting in enumerate(self._queue):
                 if waiting is event:
-                    del self._queue[index]
-                    if type(event) in self._counts:
-                        self._counts[type(event)] -= 1
+                    self._take(index)
                     return True
         return False
 
+    def _take(self, index: int) -> Event:
+        """What waits at that place, which then waits no more."""
+        event = self._queue[index]
+        del self._queue[index]
+        if type(event) in self._counts:
+            self._counts[type(event)] -= 1
+        return event
+
     def _drop_oldest(self, kind: type[Event]) -> Note:
-        for index, event in enumerate(self._queue):
-            if type(event) is kind:
-                del self._queue[index]
-                break
-        self._counts[kind] -= 1
+        self._take(next(i for i, event in enumerate(self._queue) if type(event) is kind))
         limit = float(self._limits[kind])
         if kind is not OdometryEvent:
             text = "images come faster than they can be used; the oldest waiting one was dropped"
@@ -111,9 +113,7 @@ class Worker:
                 self._wake.wait_for(lambda: self._queue or not self._running)
                 if not self._running:
                     return
-                event = self._queue.popleft()
-                if type(event) in self._counts:
-                    self._counts[type(event)] -= 1
+                event = self._take(0)
             try:
                 self._handle(event)
             except Exception as error:  # the edge: nothing above this thread would see it

@@ -17,6 +17,7 @@ from mdps_ros.settings.estimation import (
     RecoverySettings,
     SmootherSettings,
     StartSettings,
+    start_heading,
 )
 from mdps_ros.settings.fields import Scalar, SettingsError, check, describe, setting, with_values
 from mdps_ros.settings.measurements import (
@@ -48,6 +49,7 @@ __all__ = [
     "check",
     "describe",
     "setting",
+    "start_heading",
     "with_values",
 ]
 

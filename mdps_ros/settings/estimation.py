@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from mdps_ros.settings.fields import live_setting, setting
+from mdps_ros.settings.fields import Scalar, SettingsError, live_setting, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,3 +242,25 @@ class StartSettings:
     heading_sd: float = setting(
         0.5236, "Standard deviation of the start heading.", unit="rad", low=0.001, high=3.2
     )
+
+
+def start_heading(word: str) -> dict[str, Scalar]:
+    """Values of `start.*` for a heading in words.
+
+    Args:
+        word: "unknown", or degrees counter-clockwise from east.
+
+    Raises:
+        SettingsError: the word is neither.
+    """
+    if word == "unknown":
+        return {"start.heading_known": False}
+    try:
+        heading = math.remainder(float(word), 360.0)
+    except ValueError:
+        heading = math.nan
+    if math.isnan(heading):
+        raise SettingsError(
+            f"heading {word}: write unknown, or degrees counter-clockwise from east"
+        )
+    return {"start.heading_known": True, "start.heading": math.radians(heading)}

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mdps_ros.cli.main import main
-from mdps_ros.cli.options import parse_assignment, parse_heading, read_settings
+from mdps_ros.cli.options import parse_assignment, read_settings
 from mdps_ros.settings import Settings, SettingsError
 from mdps_ros.settings_file import load, to_ros_yaml
 
@@ -51,7 +51,7 @@ def test_heading_is_told_in_degrees_and_kept_in_radians():
 @pytest.mark.parametrize("word", ["north", "nan", "inf", ""])
 def test_heading_that_is_no_number_is_refused(word):
     with pytest.raises(SettingsError, match="write unknown, or degrees"):
-        parse_heading(word, 30.0)
+        read_settings(heading=word)
 
 
 def test_settings_command_prints_what_loads_back(tmp_path, capsys):

@@ -88,6 +88,8 @@ def test_a_start_heading_is_told_in_degrees(start: Any, partner: Any, town: Path
     [
         ("params_file:=nowhere.yaml", "params_file:=nowhere.yaml is no file; name one, or none"),
         ("heading:=north", "heading:=north is no number of degrees"),
+        ("heading:=nan", "heading:=nan is no number of degrees"),
+        ("heading_sd:=wide", "heading_sd:=wide is no number of degrees"),
     ],
 )
 def test_what_cannot_be_launched_is_said_in_a_line(start: Any, argument: str, words: str) -> None:

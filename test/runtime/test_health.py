@@ -117,9 +117,11 @@ def test_times_are_summarised() -> None:
 
 def test_work_that_falls_behind_is_warned_of_with_the_reason() -> None:
     made = health()
-    made.lags(0.9)
+    made.odometry(heard_ns=50_000_000_000)
+    assert made.behind_s == 0.0  # nothing has been worked on yet
+    made.odometry(worked_ns=49_100_000_000)
     assert line(made, "timing", 101.0).severity is Severity.INFO
-    made.lags(12.3)
+    made.odometry(heard_ns=61_400_000_000)
     found = line(made, "timing", 101.0)
     assert found.severity is Severity.WARN
     assert found.text.startswith("12.3 s behind the odometry: a search over a large map")

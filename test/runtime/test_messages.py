@@ -295,7 +295,7 @@ def test_initial_pose_without_covariance_is_kept() -> None:
 def test_a_pose_off_the_map_is_a_note(x: float, y: float, sd: float, off: str | None) -> None:
     covariance = np.diag([sd**2, sd**2, 0.0])
     event = InitialPoseEvent(stamp_ns=0, T_map_base=np.array([x, y, 0.0]), covariance=covariance)
-    note = messages.on_map(event, Bounds(0.0, 0.0, 100.0, 100.0), "the request's pose")
+    note = messages.off_map(event, Bounds(0.0, 0.0, 100.0, 100.0), "the request's pose")
     assert (note is None) == (off is None)
     if note is not None:
         assert off in note.text

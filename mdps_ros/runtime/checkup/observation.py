@@ -231,9 +231,8 @@ def from_json(text: str) -> Observation:
         role: Unfed(topic, tuple(instead)) for role, (topic, instead) in content["unfed"].items()
     }
     if content["node"]:
-        *node, pace = content["node"]
-        made = NodeSeen(*node)
-        content["node"] = made if pace is None else made._replace(pace=Pace(*pace))
+        node = NodeSeen(*content["node"])
+        content["node"] = node._replace(pace=node.pace and Pace(*node.pace))
     for name, kind in (("camera", CameraSeen), ("image", ImageSeen)):
         if content[name] is not None:
             content[name] = kind(**{key: _frozen(value) for key, value in content[name].items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mdps_ros.core.mapdata import Bounds
 from mdps_ros.runtime.checkup.finding import Finding, failed, passed, warned
 from mdps_ros.runtime.checkup.observation import MapSeen, NodeSeen, Observation
 from mdps_ros.runtime.checkup.topics import wants_images
@@ -48,10 +49,10 @@ def check_coverage(seen: Observation, settings: Settings) -> list[Finding]:
 
 
 def _coverage(city: MapSeen, name: str, x: float, y: float, road_m: float) -> Finding:
-    min_x, min_y, max_x, max_y = city.bounds
     check = f"map coverage of {name}"
     text = f"({x:.0f}, {y:.0f}) m"
-    if not (min_x <= x <= max_x and min_y <= y <= max_y):
+    if Bounds(*city.bounds).off(x, y) > 0.0:
+        min_x, min_y, max_x, max_y = city.bounds
         bounds = f"{min_x:.0f}..{max_x:.0f}, {min_y:.0f}..{max_y:.0f} m"
         return failed(check, f"{text} is off the map ({bounds})", "take a map of that place")
     if not city.occupancy and road_m > ROAD_NEAR_M:

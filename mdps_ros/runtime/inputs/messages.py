@@ -104,7 +104,7 @@ def initial_pose_event(
     return InitialPoseEvent(stamp_ns=stamp_ns(msg.header), T_map_base=pose, covariance=covariance)
 
 
-def on_map(event: InitialPoseEvent, bounds: Bounds, name: str = "initialpose") -> Note | None:
+def off_map(event: InitialPoseEvent, bounds: Bounds, name: str = "initialpose") -> Note | None:
     """Why a pose cannot be where the vehicle is on a map; None where it can.
 
     Args:

@@ -105,9 +105,8 @@ def align(
         if not go_on():
             return None
         motion = _motion(before, seen.now)
-        share = seen.share
-        if not images and seen.look is not None:  # an independent look: nothing was seen before it
-            share = seen.look.between
+        # the first look is an independent one: nothing was seen before it
+        share = seen.share if images or seen.look is None else seen.look.between
         localizer.advance(motion, seen.look, share)
         before = seen.now
         found = None if seen.look is None else _evidence(localizer, seen.look)

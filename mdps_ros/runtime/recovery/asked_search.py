@@ -88,11 +88,7 @@ class AskedSearch:
         """The newest one of the search; None where there was none yet."""
         return self._estimate
 
-    def give_up(self, why: str) -> None:
-        """The same as `end`, for an `Asking`."""
-        self.end(why)
-
-    def end(self, why: str) -> bool:
+    def give_up(self, why: str) -> bool:
         """End without a place, from whatever thread; False where it has ended already."""
         return self._end(False, why)
 
