@@ -67,8 +67,8 @@ an imperfect map, with a start anywhere in the extract and its heading known to 
 other row changes one thing; columns are those of [helsinki.md](helsinki.md), and
 `recall_at_*_after_100m` is over all frames beyond 100 m of travel, whether the drive converged or
 not. Claims are by the masses that the session tells, which are less than the particles' until
-images confirm a place that it searched for (`recovery.confirmation`); those of `a-mdpf`, of
-`single frame` and of all rows about smoothers are by whole masses.
+images confirm a place that it searched for (`recovery.confirmation`); those of `a-mdpf` and of
+`single frame` are by whole masses.
 
 * `a-mdpf`: the mixture that is told weighs the newest frame by a power of its own, and has
   bandwidths of its own ({output}); the filter runs on `camera.weight` {weight:g}. All four were

@@ -40,9 +40,9 @@ convergence on that all methods had their last word on. Columns ending in `_gain
 difference to the filter over the runs, plus or minus its standard error; negative is better for
 errors and NLL, positive for recalls. `wrong_mode_share` and `wrong_claim_share` are over all
 frames, also those before convergence: share of frames whose best hypothesis is more than 5 m off,
-and share at which a wrong place was claimed with 90 % of the belief. All rows, also `filter`,
-have whole masses: a session tells less of a place that it searched for until images confirm it
-(`recovery.confirmation`).
+and share at which a wrong place was claimed with 90 % of the belief. Masses are those that a
+session tells: of a place that it searched for less than a claim needs until images confirm it
+(`recovery.confirmation`), and of a smoothed one until the walk back begins at a confirmed one.
 
 Made by
 

@@ -34,7 +34,7 @@ from mdps_ros.runtime.smoothing.frames import FilterFrame
 from mdps_ros.runtime.smoothing.replay import smooth_replay
 from mdps_ros.runtime.smoothing.setup import pass_setup
 from mdps_ros.runtime.smoothing.smoother import Smoother, compact, top_hypothesis
-from mdps_ros.runtime.smoothing.walk import SmoothedFrame
+from mdps_ros.runtime.smoothing.walk import SmoothedFrame, as_smoothed
 from mdps_ros.settings import EstimateSettings, MapErrorSettings, Settings, with_values
 
 TRUTH_KERNEL = (0.5, 0.5, 0.02)
@@ -136,7 +136,7 @@ class Comparison:
             return
         small = compact(frame)
         self._frames.append(small)
-        self.told[FILTER].take([_as_smoothed(frame)])
+        self.told[FILTER].take([as_smoothed(frame)])
         for name, smoother in self._smoothers.items():
             start = time.perf_counter()
             found = smoother.look_back(small)
@@ -192,12 +192,6 @@ def hindsight(
     trace = collect_trace(answers(Session(place, settings, comparison.watch), events))
     travelled = dict(zip(trace.stamps_ns.tolist(), trace.travelled.tolist(), strict=True))
     return comparison.frames(travelled)
-
-
-def _as_smoothed(frame: FilterFrame) -> SmoothedFrame:
-    """The filter's whole belief in the form of a smoothed one; a session may tell less of it."""
-    state, log_weights = frame.filtered
-    return SmoothedFrame(frame.stamp_ns, state.pose[0], log_weights[0], False)
 
 
 def _scored(told: Told, stamps: NDArray[np.int64], travelled: Floats) -> MethodFrames:

@@ -30,6 +30,7 @@ from mdps_ros.runtime.travel import Travel
 from mdps_ros.runtime.watching.recent import Recent, Seen
 from mdps_ros.settings import Settings
 
+SEARCHING = (State.UNINITIALIZED, State.GLOBAL, State.RECOVERING)
 LEAST_SHARE = 1e-6  # of an independent look, beyond rounding, for which a claim is asked again
 
 
@@ -119,11 +120,12 @@ class Updates:
             travelled: m since the last image of its kind.
         """
         names, notes = self._advance(now, motion, image, travelled)
-        with self.stopwatch.stage("smooth"):
-            smoothed = self._smooth(now.stamp_ns)  # before the report, which may start anew
         with self.stopwatch.stage("summarise"):
             report = self._report(now, names)
-        return [*notes, *report, *smoothed]
+        with self.stopwatch.stage("smooth"):
+            smoothed = self._smooth(now.stamp_ns)
+        lost = self._search(now) if self.claims.state is State.LOST else []
+        return [*notes, *report, *lost, *smoothed]
 
     def _advance(
         self, now: OdometrySample, motion: Motion, image: ImageEvent | None, travelled: float
@@ -223,7 +225,8 @@ class Updates:
         """Hand the update to who smooths; the trajectory, when one is due."""
         if self.watch is None and self.smoother is None:
             return []
-        frame = self._localizer.frame(stamp_ns)
+        searching = self.claims.state in SEARCHING
+        frame = self._localizer.frame(stamp_ns)._replace(searching=searching)
         if self.watch is not None:
             self.watch(frame)
         trajectory = None if self.smoother is None else self.smoother.add(frame)
@@ -233,8 +236,6 @@ class Updates:
         summary, travelled = self._localizer.summary(), self.travel.total(now)
         outputs = self.claims.report(now, summary, self._localizer.fit, travelled, names)
         outputs.append(self._localizer.snapshot(now.stamp_ns))
-        if self.claims.state is State.LOST:
-            outputs += self._search(now)
         return outputs
 
     def _search(self, now: OdometrySample) -> list[Output]:

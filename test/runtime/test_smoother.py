@@ -22,7 +22,7 @@ from mdps_ros.runtime.smoothing import smoother as runtime_smoother
 from mdps_ros.runtime.smoothing import walk as walk_module
 from mdps_ros.runtime.smoothing.frames import FilterFrame, WeighedScores, drawn, thinned
 from mdps_ros.runtime.smoothing.setup import Station, pass_setup
-from mdps_ros.runtime.smoothing.smoother import Smoother
+from mdps_ros.runtime.smoothing.smoother import Smoother, top_hypothesis
 from mdps_ros.runtime.smoothing.walk import SmoothedFrame, walk_back
 from mdps_ros.settings import MapErrorSettings
 from test.runtime.town import (
@@ -360,6 +360,48 @@ def test_where_the_past_knew_nothing_the_future_speaks_alone(round_corner) -> No
         mean, deviation = along_street(found.pose, found.log_weights)
         assert deviation < 4.0
         assert abs(mean - truth[index, 0]) < 3.0 * deviation
+
+
+def test_a_search_that_missed_the_vehicle_does_not_hold_hindsight_up(round_corner) -> None:
+    """Until frame 20 the filter searches 70 m off, and then it claims the right place."""
+    frames, truth = round_corner
+    missed = [
+        frame._replace(
+            predicted=_moved(frame.predicted), filtered=_moved(frame.filtered), searching=True
+        )
+        if index < 20
+        else frame
+        for index, frame in enumerate(frames)
+    ]
+    found = walk(missed)
+    assert all(frame.confirmed for frame in found)
+    for index in (4, 10, 18):
+        assert found[index].smoothed
+        mean, deviation = along_street(found[index].pose, found[index].log_weights)
+        assert deviation < 4.0
+        assert abs(mean - truth[index, 0]) < 3.0 * deviation
+    # a walk that itself begins in a search is no better than the filter, nor than a claim
+    for others in (
+        [frame._replace(searching=True) for frame in missed],
+        [frame._replace(searching=False) for frame in missed],
+    ):
+        mean, _ = along_street(*walk(others)[10][1:3])
+        assert abs(mean - truth[10, 0]) > 50.0
+
+
+def test_what_a_search_has_not_confirmed_is_told_as_less_than_a_claim(round_corner) -> None:
+    """8 / 9 of the mass that a claim needs; all of it where the vehicle was found later."""
+    estimate = fast_settings().estimate
+    searching = [frame._replace(searching=True) for frame in round_corner[0][24:]]
+    found = [*searching[:-1], searching[-1]._replace(searching=False)]
+    before, after = (
+        [top_hypothesis(frame, estimate).mass for frame in walk(frames)]
+        for frames in (searching, found)
+    )
+    assert min(after) > estimate.claim_mass
+    for mass, whole in zip(before[:-1], after[:-1], strict=True):
+        assert 0.7 < mass <= 0.8
+        assert whole > mass
 
 
 def test_a_place_that_stands_for_itself_alone_is_not_told_as_certain(

@@ -10,7 +10,7 @@ from mdps_ros.notes import Code, Note, Severity
 from mdps_ros.runtime.frames import compose, inverse
 from mdps_ros.runtime.inputs.odometry_buffer import OdometrySample
 from mdps_ros.runtime.outputs import Output, PoseEstimate, State, TransformEstimate
-from mdps_ros.runtime.recovery.confirmation import Confirmation
+from mdps_ros.runtime.recovery.confirmation import Confirmation, unconfirmed_share
 from mdps_ros.runtime.recovery.doubt import Doubt, Draw
 from mdps_ros.runtime.recovery.search import Recovery, Region
 from mdps_ros.settings import Settings
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from mdps_ros.runtime.summary import Summary
 
 CALM = 0.5  # part of what makes an alarm, up to which a claimed pose is trusted
-UNCONFIRMED = 8 / 9
-"""Of the mass that a claim needs, what a whole belief is told to have until images confirm the
-place: a search may miss the vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +183,6 @@ class Claims:
 
 def _less_sure(summary: Summary, claim_mass: float) -> Summary:
     """The same with the part of the belief that an unconfirmed search leaves."""
-    part = UNCONFIRMED * claim_mass
+    part = unconfirmed_share(claim_mass)
     modes = (dataclasses.replace(m, mass=part * m.mass) for m in summary.modes)
     return summary._replace(modes=tuple(modes))

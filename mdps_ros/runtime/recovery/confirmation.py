@@ -13,6 +13,19 @@ from dataclasses import dataclass
 
 from mdps_ros.settings import RecoverySettings
 
+UNCONFIRMED = 8 / 9
+
+
+def unconfirmed_share(claim_mass: float) -> float:
+    """What part of a belief that would do for a claim is told until images confirm the place.
+
+    That is less than a claim needs: a search may miss the vehicle.
+
+    Args:
+        claim_mass: that a claim needs.
+    """
+    return UNCONFIRMED * claim_mass
+
 
 @dataclass(slots=True)
 class Confirmation:

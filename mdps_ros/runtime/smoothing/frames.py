@@ -43,6 +43,7 @@ class FilterFrame(NamedTuple):
         dt_s: its duration.
         score: what was measured, weighed as the filter weighed it: log-likelihood of poses on the
             map, or None for those poses.
+        searching: whether no place of this belief had been claimed until then.
     """
 
     stamp_ns: int
@@ -51,6 +52,7 @@ class FilterFrame(NamedTuple):
     control: Control
     dt_s: float
     score: PoseScore
+    searching: bool = False
 
     def thinned(self, count: int) -> FilterFrame:
         """A copy with at most `count` particles in each belief."""

@@ -37,6 +37,8 @@ class PassSetup:
         least_combined: effective ones of these places, below which many more are proposed; and of
             any smoothed belief, below which it is told by draws of its mixture.
         divided: see `vehicle_smoothing.combine`.
+        alone: whether a walk goes on without the filter through what that searched in vain; false
+            is for comparison only.
     """
 
     model: BackwardVehicleModel
@@ -50,6 +52,7 @@ class PassSetup:
     least_met: float = 50.0
     least_combined: float = 20.0
     divided: bool = True
+    alone: bool = True
 
     @property
     def guides(self) -> int:

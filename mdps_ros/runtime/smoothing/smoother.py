@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mdps_ros.core import estimates
 from mdps_ros.core.weights import masses
 from mdps_ros.runtime.outputs import Mode, SmoothedTrajectory
+from mdps_ros.runtime.recovery.confirmation import unconfirmed_share
 from mdps_ros.runtime.smoothing.frames import FilterFrame, thinned
 from mdps_ros.runtime.smoothing.setup import Station, pass_setup
 from mdps_ros.runtime.smoothing.walk import SmoothedFrame, walk_back
@@ -184,13 +185,19 @@ def trajectory(
 
 
 def top_hypothesis(frame: SmoothedFrame, settings: EstimateSettings) -> Mode:
-    """Mean and mass of the heaviest hypothesis; the covariance is of the whole belief about it."""
+    """Mean and mass of the heaviest hypothesis; the covariance is of the whole belief about it.
+
+    As of the filter, a mass that would do for a claim is told as less until the place is confirmed.
+    """
     cloud, log_weights = frame.pose.unsqueeze(0), frame.log_weights.unsqueeze(0)
     top = estimates.modes(cloud, log_weights, 1, settings.mode_radius, settings.mode_yaw)
     off = estimates.pose_difference(frame.pose, top.mean[0])
     spread = (off * masses(frame.log_weights).unsqueeze(-1)).mT @ off
+    mass, claim_mass = float(top.mass[0, 0]), settings.claim_mass
+    if mass >= claim_mass and not frame.confirmed:
+        mass *= unconfirmed_share(claim_mass)
     return Mode(
         T_map_base=top.mean[0, 0].cpu().double().numpy(),
         covariance=spread.cpu().double().numpy(),
-        mass=float(top.mass[0, 0]),
+        mass=mass,
     )

@@ -42,12 +42,15 @@ class SmoothedFrame(NamedTuple):
         log_weights: (N,) normalised.
         smoothed: False where the belief is the filter's: at the newest frame, and where past and
             future did not meet.
+        confirmed: whether the filter had claimed a place by then or, of a smoothed belief, by the
+            frame that the walk began with; a search may yet miss the vehicle.
     """
 
     stamp_ns: int
     pose: Float[Tensor, "N 3"]
     log_weights: Float[Tensor, " N"]
     smoothed: bool
+    confirmed: bool
 
 
 @torch.inference_mode()
@@ -58,7 +61,9 @@ def walk_back(
 
     Where past and future do not meet, the frame gets the filter's belief and the walk begins anew
     from there: a walk that lost its way does not spoil what lies before. No walk begins where the
-    filter does not know yet where the vehicle is: few particles would make a claim of that.
+    filter does not know yet where the vehicle is: few particles would make a claim of that. But a
+    filter that searches may miss the vehicle, and has ruled out then where it was: where it still
+    searched, a walk from a place that it claimed later goes its way alone.
 
     Args:
         stations: oldest first, at least one.
@@ -66,27 +71,33 @@ def walk_back(
         generator: on the particles' device.
     """
     belief: Belief | None = None
+    found_later = False  # whether the walk began where the filter had found the vehicle
     for index in range(len(stations) - 1, -1, -1):
-        here = stations[index]
+        here, frame = stations[index], stations[index].frame
         found = None if belief is None else _meet(here, belief, setup, generator)
-        filtered = here.frame.filtered
+        if found is None and belief is not None and found_later and frame.searching:
+            found = _alone(here, belief, setup, generator)
         if found is None:
             belief = None if here.ends_wide else _begin(stations[: index + 1], setup, generator)
-            yield _frame(here.frame, filtered.state.pose, filtered.log_weights, smoothed=False)
+            found_later = not frame.searching
+            yield as_smoothed(frame)
         else:
-            yield _frame(here.frame, *_told(found, setup, generator), smoothed=True)
+            pose, log_weights = _told(found, setup, generator)
+            yield SmoothedFrame(frame.stamp_ns, pose[0], log_weights[0], True, found_later)
         if index and belief is not None:
             try:
-                belief = _step_back(belief, here.frame, setup, generator)
+                belief = _step_back(belief, frame, setup, generator)
                 belief = _guide(belief, stations[index - 1])
             except DegenerateWeightsError:  # nowhere that the measurement allows
                 belief = None
 
 
-def _frame(
-    frame: FilterFrame, pose: Tensor, log_weights: Tensor, *, smoothed: bool
-) -> SmoothedFrame:
-    return SmoothedFrame(frame.stamp_ns, pose[0], log_weights[0], smoothed)
+def as_smoothed(frame: FilterFrame) -> SmoothedFrame:
+    """The filter's belief in the form of a smoothed one."""
+    state, log_weights = frame.filtered
+    return SmoothedFrame(
+        frame.stamp_ns, state.pose[0], log_weights[0], False, confirmed=not frame.searching
+    )
 
 
 def _told(
@@ -177,6 +188,18 @@ def _meet(
         pairs = kernel_exponents(setup.kernel, on_map(frame.predicted.state), belief.state.pose)
         near = thinned(_within_reach(frame.predicted, pairs), _most(belief, setup))
         return _combined(near, belief, frame, setup, generator)
+    except DegenerateWeightsError:
+        return None
+
+
+def _alone(
+    here: Station, belief: Belief, setup: PassSetup, generator: torch.Generator
+) -> SmoothedVehicle | None:
+    """What the future alone says; None where the measurement allows nothing of it."""
+    if not setup.alone:
+        return None
+    try:
+        return future_alone(belief, here.frame.score, generator)
     except DegenerateWeightsError:
         return None
 
