@@ -89,6 +89,7 @@ def demo(
         suite="demo",
         command=command,
         looks=page_looks(drive, trace, place),
+        film=True,
     )
     if json_file is not None:
         results.write_json(json_file, results.document("demo", [row], seed, command=command))

@@ -60,6 +60,9 @@ def replay(
     odometry_topic: OdometryTopicOption = None,
     image_topic: ImageTopicOption = None,
     fix_topic: FixTopicOption = None,
+    film: Annotated[
+        bool, typer.Option("--film", help="Draw drive.webp, a moving picture for browsers.")
+    ] = False,
     json_file: JsonOption = None,
 ) -> None:
     """Localize a recorded drive and write a report.
@@ -102,6 +105,7 @@ def replay(
         suite="replay",
         command=command,
         looks=page_looks(drive, trace, place),
+        film=film,
     )
     if json_file is not None:
         results.write_json(json_file, results.document("replay", [row], seed, command=command))

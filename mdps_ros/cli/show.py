@@ -143,4 +143,5 @@ def print_run(title: str, row: Row, files: ReportFiles) -> None:
         if key in row:
             table.add_row(key, format_value(row[key]))
     console.print(table)
-    console.print(f"Report: {files.picture}, {files.page}", soft_wrap=True, highlight=False)
+    shown = [files.picture, files.page, *([] if files.film is None else [files.film])]
+    console.print(f"Report: {', '.join(map(str, shown))}", soft_wrap=True, highlight=False)

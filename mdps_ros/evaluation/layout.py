@@ -31,7 +31,7 @@ def choose_snapshots(trace: Trace, count: int) -> list[int]:
     total = len(trace.snapshots)
     if total <= count:
         return list(range(total))
-    found = _start_of_longest_streak(trace)
+    found = found_at(trace)
     searching = min(-(-2 * count // 3), found + 1)
     tracking = min(count - searching, total - 1 - found)
     searching = count - tracking
@@ -40,7 +40,7 @@ def choose_snapshots(trace: Trace, count: int) -> list[int]:
     return sorted({round(index) for index in (*before.tolist(), *after.tolist())})
 
 
-def _start_of_longest_streak(trace: Trace) -> int:
+def found_at(trace: Trace) -> int:
     """Index of the snapshot at which the longest streak of claims begins; the last without any."""
     best, best_length, length = len(trace.snapshots) - 1, 0, 0
     for index, snapshot in enumerate(trace.snapshots):

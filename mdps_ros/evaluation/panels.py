@@ -15,6 +15,7 @@ from mdps_ros.evaluation.metrics import CLAIM_MASS, Errors
 from mdps_ros.evaluation.run import Trace
 from mdps_ros.maps import Map
 from mdps_ros.maps.render import ATTRIBUTION, render
+from mdps_ros.runtime.outputs import ParticleSnapshot
 
 INK = "#22262b"
 FAINT = "#8a9097"
@@ -25,6 +26,8 @@ GOOD = "#15803d"
 
 LIKELY_MASS = 0.5
 """A best hypothesis with this share of the belief is worth a thin line."""
+NEAR_M = 400.0
+"""A window that is narrower shows headings."""
 NICE_LENGTHS_M = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
@@ -90,19 +93,30 @@ def _scale_bar(axes: Axes, window: Bounds) -> None:
 
 def draw_belief(axes: Axes, map: Map, trace: Trace, index: int, aspect: float) -> None:
     """Particles, hypotheses, estimate and truth at the time of one snapshot."""
+    frame = frame_of(trace, trace.snapshots[index])
+    window = belief_window(map, trace, index, aspect)
+    draw_map(axes, map, window)
+    draw_particles(axes, trace.snapshots[index], window)
+    draw_answer(axes, trace, frame, window)
+    attribute(axes, map)
+
+
+def belief_window(map: Map, trace: Trace, index: int, aspect: float) -> Bounds:
+    """The part of the map that a belief is on at the time of one snapshot."""
     snapshot = trace.snapshots[index]
     frame = frame_of(trace, snapshot)
-    poses = snapshot.poses.astype(np.float64)
-    edges = np.quantile(poses[:, :2], [0.05, 0.95], axis=0)
+    edges = np.quantile(snapshot.poses[:, :2].astype(np.float64), [0.05, 0.95], axis=0)
     # A hypothesis that is nearly dead does not widen the window.
     alive = trace.modes[frame, trace.mode_mass[frame] >= 0.05, :2]
     points = np.concatenate([edges, alive, trace.estimate[[frame], :2], trace.truth[[frame], :2]])
     if index == 0 and trace.top_mass[frame] < LIKELY_MASS:  # a global start is on the whole map
         points = np.concatenate([points, np.reshape(map.bounds, (2, 2))])
-    window = window_around(points[np.isfinite(points).all(axis=1)], map.bounds, aspect)
-    draw_map(axes, map, window)
-    near = window.width < 400.0
-    _draw_paths(axes, trace, frame)
+    return window_around(points[np.isfinite(points).all(axis=1)], map.bounds, aspect)
+
+
+def draw_particles(axes: Axes, snapshot: ParticleSnapshot, window: Bounds) -> None:
+    """Particles, with their headings where the window is small."""
+    poses, near = snapshot.poses.astype(np.float64), window.width < NEAR_M
     axes.scatter(
         poses[:, 0],
         poses[:, 1],
@@ -115,9 +129,14 @@ def draw_belief(axes: Axes, map: Map, trace: Trace, index: int, aspect: float) -
     )
     if near:
         _draw_headings(axes, poses[:: max(1, len(poses) // 60)], 0.03 * window.width)
+
+
+def draw_answer(axes: Axes, trace: Trace, frame: int, window: Bounds) -> None:
+    """Hypotheses, the way until then, and the truth at one estimate; a caption above."""
+    _draw_paths(axes, trace, frame)
     _draw_modes(axes, trace, frame, window)
-    _draw_pose(axes, trace.truth[frame], (0.024 if near else 0.035) * window.width)
-    attribute(axes, map)
+    size = 0.024 if window.width < NEAR_M else 0.035
+    _draw_pose(axes, trace.truth[frame], size * window.width)
     _caption(axes, trace, frame, int(trace.particles[frame]))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from mdps_ros.data.trajectory import write_tum
 from mdps_ros.evaluation import results
 from mdps_ros.evaluation.html_report import Look, write_html
+from mdps_ros.evaluation.moving_picture import draw_moving
 from mdps_ros.evaluation.pictures import draw_report
 from mdps_ros.evaluation.run import RunError, Trace
 from mdps_ros.maps import Map
@@ -40,6 +41,7 @@ class ReportFiles(NamedTuple):
     summary: Path
     estimate: Path
     truth: Path | None
+    film: Path | None = None
 
 
 def row_of(name: str, seed: int, trace: Trace) -> results.Row:
@@ -62,7 +64,7 @@ def key_columns(row: results.Row) -> list[str]:
     return [column for column in KEY_COLUMNS if column in row]
 
 
-def _paths(out_dir: Path, with_truth: bool = True) -> ReportFiles:
+def _paths(out_dir: Path, *, with_truth: bool = True, with_film: bool = True) -> ReportFiles:
     """Where the files of a report lie in a folder."""
     return ReportFiles(
         picture=out_dir / "report.png",
@@ -71,6 +73,7 @@ def _paths(out_dir: Path, with_truth: bool = True) -> ReportFiles:
         summary=out_dir / "summary.json",
         estimate=out_dir / "estimate.tum",
         truth=out_dir / "truth.tum" if with_truth else None,
+        film=out_dir / "drive.webp" if with_film else None,
     )
 
 
@@ -98,6 +101,7 @@ def write_report(
     suite: str,
     command: str,
     looks: Sequence[Look] = (),
+    film: bool = False,
 ) -> ReportFiles:
     """Write report.png, report.html, table.md, summary.json, estimate.tum and truth.tum.
 
@@ -113,12 +117,14 @@ def write_report(
         suite: what was evaluated, for summary.json.
         command: see `results.command_line`.
         looks: camera images for the page.
+        film: whether drive.webp is written, too; that takes some ten seconds.
 
     Raises:
         RunError: the folder cannot be written.
     """
     known = np.isfinite(trace.truth).all(axis=1)
-    files = _paths(out_dir, with_truth=bool(known.any()))
+    with_film = film and bool(trace.snapshots)
+    files = _paths(out_dir, with_truth=bool(known.any()), with_film=with_film)
     seed = row["seed"]
     assert isinstance(seed, int)
     content = results.document(suite, [row], seed, command=command)
@@ -132,6 +138,8 @@ def write_report(
         table = results.markdown_table([row], key_columns(row))
         files.table.write_text(f"# {title}\n\n{table}\n`{command}`\n", encoding="utf-8")
         draw_report(files.picture, trace, map, title)
+        if files.film is not None:
+            draw_moving(files.film, trace, map)
         write_html(files.page, trace, map, title, row=row, command=command, looks=looks)
     except OSError as error:
         raise RunError(f"cannot write the report to {out_dir}: {error}") from error

@@ -112,6 +112,7 @@ def test_live_run_ends_with_three_lines_and_a_report_that_agrees(mdps, tmp_path)
     assert "converged" in (tmp_path / "out" / "node.log").read_text() or result["claim_share"] == 0
     assert len((tmp_path / "out" / "particles.jsonl").read_text().splitlines()) >= 3
     assert (tmp_path / "out" / "report.png").stat().st_size > 100_000
+    assert (tmp_path / "out" / "drive.webp").stat().st_size > 100_000
     assert processes_of(tmp_path) == []
 
 

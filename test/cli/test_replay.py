@@ -20,6 +20,7 @@ def replayed(short_drive, tmp_path_factory):
     for name, seed in (("first", 5), ("again", 5), ("other", 6)):
         words = ["replay", str(short_drive), *WORDS, "--seed", str(seed)]
         words += ["--out", str(root / name), "--json", str(root / f"{name}.json")]
+        words += ["--film"] if name == "other" else []
         assert main(words) == 0
     return root
 
@@ -57,6 +58,7 @@ def test_report_is_complete_and_json_is_the_summary(replayed):
         "estimate.tum",
         "truth.tum",
     }
+    assert {path.name for path in (replayed / "other").iterdir()} == {*files, "drive.webp"}
     summary = json.loads((replayed / "first" / "summary.json").read_text())
     assert json.loads((replayed / "first.json").read_text()) == summary
     (row,) = summary["rows"]
