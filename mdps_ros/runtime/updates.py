@@ -30,7 +30,7 @@ from mdps_ros.runtime.travel import Travel
 from mdps_ros.runtime.watching.recent import Recent, Seen
 from mdps_ros.settings import Settings
 
-SEARCHING = (State.UNINITIALIZED, State.GLOBAL, State.RECOVERING)
+SEARCHING = (State.UNINITIALIZED, State.GLOBAL, State.RECOVERING, State.LOST)
 LEAST_SHARE = 1e-6  # of an independent look, beyond rounding, for which a claim is asked again
 
 
@@ -225,8 +225,9 @@ class Updates:
         """Hand the update to who smooths; the trajectory, when one is due."""
         if self.watch is None and self.smoother is None:
             return []
-        searching = self.claims.state in SEARCHING
-        frame = self._localizer.frame(stamp_ns)._replace(searching=searching)
+        frame = self._localizer.frame(stamp_ns)._replace(
+            searching=self.claims.state in SEARCHING, confirmed=self.claims.confirmed
+        )
         if self.watch is not None:
             self.watch(frame)
         trajectory = None if self.smoother is None else self.smoother.add(frame)

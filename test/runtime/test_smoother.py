@@ -367,7 +367,10 @@ def test_a_search_that_missed_the_vehicle_does_not_hold_hindsight_up(round_corne
     frames, truth = round_corner
     missed = [
         frame._replace(
-            predicted=_moved(frame.predicted), filtered=_moved(frame.filtered), searching=True
+            predicted=_moved(frame.predicted),
+            filtered=_moved(frame.filtered),
+            searching=True,
+            confirmed=False,
         )
         if index < 20
         else frame
@@ -392,8 +395,9 @@ def test_a_search_that_missed_the_vehicle_does_not_hold_hindsight_up(round_corne
 def test_what_a_search_has_not_confirmed_is_told_as_less_than_a_claim(round_corner) -> None:
     """8 / 9 of the mass that a claim needs; all of it where the vehicle was found later."""
     estimate = fast_settings().estimate
-    searching = [frame._replace(searching=True) for frame in round_corner[0][24:]]
-    found = [*searching[:-1], searching[-1]._replace(searching=False)]
+    unsure = {"searching": True, "confirmed": False}
+    searching = [frame._replace(**unsure) for frame in round_corner[0][24:]]
+    found = [*searching[:-1], searching[-1]._replace(searching=False, confirmed=True)]
     before, after = (
         [top_hypothesis(frame, estimate).mass for frame in walk(frames)]
         for frames in (searching, found)

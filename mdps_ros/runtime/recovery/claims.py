@@ -72,6 +72,11 @@ class Claims:
         """How much is known."""
         return self._standing.state
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether nothing is against a claim; else less is told of what would do for one."""
+        return not self._confirmation.open
+
     def adopt(self, settings: Settings) -> None:
         """Judge by other settings from now on; what stands, stands."""
         self._settings = settings

@@ -43,7 +43,8 @@ class FilterFrame(NamedTuple):
         dt_s: its duration.
         score: what was measured, weighed as the filter weighed it: log-likelihood of poses on the
             map, or None for those poses.
-        searching: whether no place of this belief had been claimed until then.
+        searching: whether no place was claimed, and none of this belief had been until then.
+        confirmed: whether nothing was against a claim; else the session told less of the belief.
     """
 
     stamp_ns: int
@@ -53,6 +54,7 @@ class FilterFrame(NamedTuple):
     dt_s: float
     score: PoseScore
     searching: bool = False
+    confirmed: bool = True
 
     def thinned(self, count: int) -> FilterFrame:
         """A copy with at most `count` particles in each belief."""

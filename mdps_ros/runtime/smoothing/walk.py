@@ -42,8 +42,8 @@ class SmoothedFrame(NamedTuple):
         log_weights: (N,) normalised.
         smoothed: False where the belief is the filter's: at the newest frame, and where past and
             future did not meet.
-        confirmed: whether the filter had claimed a place by then or, of a smoothed belief, by the
-            frame that the walk began with; a search may yet miss the vehicle.
+        confirmed: whether nothing was against a claim then or, of a smoothed belief, the walk began
+            where a place was claimed; else a search may yet miss the vehicle.
     """
 
     stamp_ns: int
@@ -83,7 +83,8 @@ def walk_back(
             yield as_smoothed(frame)
         else:
             pose, log_weights = _told(found, setup, generator)
-            yield SmoothedFrame(frame.stamp_ns, pose[0], log_weights[0], True, found_later)
+            sure = found_later or frame.confirmed
+            yield SmoothedFrame(frame.stamp_ns, pose[0], log_weights[0], True, sure)
         if index and belief is not None:
             try:
                 belief = _step_back(belief, frame, setup, generator)
@@ -96,7 +97,7 @@ def as_smoothed(frame: FilterFrame) -> SmoothedFrame:
     """The filter's belief in the form of a smoothed one."""
     state, log_weights = frame.filtered
     return SmoothedFrame(
-        frame.stamp_ns, state.pose[0], log_weights[0], False, confirmed=not frame.searching
+        frame.stamp_ns, state.pose[0], log_weights[0], False, confirmed=frame.confirmed
     )
 
 
