@@ -79,7 +79,7 @@ ARGUMENTS = {
         "",
         "of the start, degrees from east to the left, or unknown; empty: params_file's",
     ),
-    "heading_sd": ("", "how unsure it is, degrees; empty: params_file's"),
+    "heading_sd": ("", "how unsure a known heading is, degrees; empty: params_file's"),
     "namespace": ("", "namespace of the node and its topics; empty: the profile's"),
     "node_name": ("", "name of the node; empty: the profile's"),
     "use_sim_time": ("false", "follow /clock"),

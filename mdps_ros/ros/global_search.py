@@ -184,7 +184,8 @@ class Goal:
         """How far the search is, and what would help."""
         estimate = self._search.estimate
         if estimate is None:
-            return f"it has not begun (waiting_for: {self._pipeline.waiting_for()})"
+            begun = "it has used no frame yet" if self._search.begun else "it has not begun"
+            return f"{begun} (waiting_for: {self._pipeline.waiting_for()})"
         shares = ", ".join(f"{mode.mass:.2f}" for mode in estimate.modes[:3])
         return f"the heaviest hold {shares}; the filter goes on: drive on, or give more time"
 

@@ -15,6 +15,8 @@ from rclpy.signals import SignalHandlerOptions
 
 Served = TypeVar("Served", bound=Node)
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def spinning(make: Callable[[], Served], argv: list[str]) -> Iterator[Served]:
@@ -27,23 +29,34 @@ def spinning(make: Callable[[], Served], argv: list[str]) -> Iterator[Served]:
         make: makes the node, once there is a context.
         argv: of the process, for its ROS arguments.
     """
+    before = {number: signal.getsignal(number) for number in ENDING}
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
-    _on_signals(signal.default_int_handler)
-    node, executor = make(), SingleThreadedExecutor()
-    executor.add_node(node)
+    executor = SingleThreadedExecutor()
     thread = threading.Thread(target=executor.spin, daemon=True)
-    thread.start()
+    node, ended = None, False
     try:
+        _on_signals(signal.default_int_handler)
+        node = make()
+        executor.add_node(node)
+        thread.start()
         yield node
+    except KeyboardInterrupt:
+        ended = True
+        raise
     finally:
         # Ctrl-C under `ros2 launch` comes twice, and may not cut the clean-up short
         _on_signals(signal.SIG_IGN)
         executor.shutdown()
-        thread.join()
-        node.destroy_node()
+        if thread.ident is not None:
+            thread.join()
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
+        if not ended:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _on_signals(handler: Callable[..., object] | signal.Handlers) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, handler)

@@ -25,8 +25,8 @@ TIMINGS = 200
 BEHIND_S = 1.0
 """That the work may be behind the newest odometry."""
 LESS_WORK = (
-    "a search over a large map takes long; give an initialpose, a heading or a smaller map, or "
-    "play the bag slower"
+    "a search over a large map takes long: give an initialpose, a heading or a smaller map; where "
+    "it tracks, raise filter.update_distance or lower the image rate; or play the bag slower"
 )
 
 STATES = {

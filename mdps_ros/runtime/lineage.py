@@ -49,10 +49,12 @@ class Weighed(NamedTuple):
     Attributes:
         now: odometry where it was taken.
         look: what it says.
+        part: how much of its share was counted.
     """
 
     now: OdometrySample
     look: Look
+    part: float
 
 
 class Lineage:
@@ -72,9 +74,15 @@ class Lineage:
         """Another belief begins."""
         self._generations, self._weighed, self._too_many = (), (), False
 
-    def weighed_by(self, now: OdometrySample, look: Look) -> None:
-        """Remember a look, in time or late, until it is too old."""
-        self._weighed = (*self._weighed, Weighed(now, look))
+    def weighed_by(self, now: OdometrySample, look: Look, part: float = 1.0) -> None:
+        """Remember a look, in time or late, until it is too old.
+
+        Args:
+            now: odometry when it was made.
+            look: what it said.
+            part: how much of its share was counted.
+        """
+        self._weighed = (*self._weighed, Weighed(now, look, part))
 
     def weighed_at(self, name: str, travelled: float) -> Weighed | None:
         """The look of a measurement at an odometer reading; None where there was none.

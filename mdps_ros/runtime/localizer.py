@@ -211,13 +211,16 @@ class Localizer:
         self._belief = self._started() if weighed is None else weighed
 
     @torch.inference_mode()
-    def credit(self, log_likelihood: Tensor) -> None:
+    def credit(self, log_likelihood: Tensor) -> float:
         """Weigh the particles by what the past says, see `Lineage.late`; smoothers do not see it.
 
         As much of it as leaves `filter.tempering_size` effective particles.
 
         Args:
             log_likelihood: (1, N) of the particles of now.
+
+        Returns:
+            How much of it: 1 for all.
 
         Raises:
             RuntimeError: before `start`.
@@ -226,6 +229,7 @@ class Localizer:
         part = bearable_share(belief.log_weights, log_likelihood, 1.0, least)
         weighed = part.to(log_likelihood)[:, None] * log_likelihood
         self._belief, _ = filtering.update(belief, weighed, self._model)
+        return float(part[0])
 
     def generation(self, now: OdometrySample) -> Generation:
         """The particles after the last `advance`, and who their parents were before it."""

@@ -292,7 +292,9 @@ class Session:
             if travelled < step and not self._update_now:
                 return outputs
         self._update_now = False
-        return [*outputs, *self._updates.run(now, motion, image, max(travelled, step))]
+        outputs += self._updates.run(now, motion, image, max(travelled, step))
+        self._starts.updated(now)
+        return outputs
 
     def _flush(self, back: float) -> Note:
         """Time went back: forget buffers and belief, as at a bag's loop."""

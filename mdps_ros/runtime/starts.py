@@ -24,6 +24,7 @@ from mdps_ros.runtime.keeping.belief_file import SavedBelief
 from mdps_ros.runtime.keeping.resuming import goes_on
 from mdps_ros.runtime.localizer import Localizer
 from mdps_ros.runtime.outputs import State
+from mdps_ros.runtime.travel import Looks
 from mdps_ros.runtime.updates import Updates
 from mdps_ros.settings import StartSettings
 
@@ -57,6 +58,8 @@ class _Left(NamedTuple):
     fit: float
     last: OdometrySample
     travelled: float
+    looks: Looks
+    way: tuple[OdometrySample, ...] = ()  # of the updates since then
 
 
 class Starts:
@@ -163,6 +166,15 @@ class Starts:
         self.forget()
         self._anywhere = self._localizer.global_prior(self._anywhere.heading)
 
+    def updated(self, now: OdometrySample) -> None:
+        """There was an update: nobody goes back from a place that is claimed, or is far away."""
+        left = self._left
+        if left is None:
+            return
+        found = self._updates.claims.state is State.TRACKING
+        far = now.travelled - left.last.travelled > BACK_M
+        self._left = None if found or far else left._replace(way=(*left.way, now))
+
     def expect(self, event: OdometryEvent) -> None:
         """The first odometry: let that of a saved belief come before it where it goes on."""
         saved = None if self._poses else self._saved
@@ -218,14 +230,23 @@ class Starts:
         """The belief that a search takes the place of, where that was any good."""
         held, last = self._localizer.held, self._updates.travel.last
         if held is not None and last is not None and self._updates.claims.state is State.TRACKING:
-            return _Left(request, *held, last, self._updates.travel.total(last))
+            travel = self._updates.travel
+            return _Left(request, *held, last, travel.total(last), travel.looks)
         # a search took the place of another one: what that one left
         return None if self._left is None else self._left._replace(request=request)
 
     def _go_back(self, left: _Left) -> Begun:
-        """To the belief of before a search."""
+        """To the belief of before a search, moved on the way that the vehicle has come since.
+
+        Step by step: within one the motion's noise does not turn the vehicle.
+        """
         self._localizer.restore(left.belief, left.fit)
+        travel = self._updates.travel
         self._updates.begin(left.last, State.TRACKING, left.travelled)
+        travel.resume(left.looks)
+        for now in left.way:
+            self._localizer.advance(travel.step(now), None)
+            travel.last = now
         text = "went back to the belief of before the search"
         data = {"stamp_s": left.last.stamp_ns * 1e-9}
         return Begun((Note(Code.RESTORED, Severity.INFO, text, data),), update=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from mdps_ros.runtime.localizer import Motion
 
 Kind = type[ImageEvent] | str
 """Of a look: the images' class, or the measurement's name."""
-
+Looks = Mapping[Kind, tuple[float, ...]]
+"""Odometer readings of the looks of each kind."""
 
 REMEMBERED = 100
 """Looks of each kind."""
@@ -35,6 +37,15 @@ class Travel:
         """A belief begins here, `already` m after its own start."""
         self.last, self._start = now, now.travelled - already
         self._looks.clear()
+
+    @property
+    def looks(self) -> Looks:
+        """Those of this belief that are remembered; a value."""
+        return {kind: tuple(readings) for kind, readings in self._looks.items()}
+
+    def resume(self, looks: Looks) -> None:
+        """The belief that begins here had these looks before."""
+        self._looks = {kind: deque(at, maxlen=REMEMBERED) for kind, at in looks.items()}
 
     def forget(self) -> None:
         """There is no belief at any known odometry."""

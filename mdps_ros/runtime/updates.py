@@ -193,10 +193,10 @@ class Updates:
         other = None if after is None else self._lineage.weighed_at(look.name, after)
         if after is not None and other is not None:
             taken = look.share(after - before) - look.share(after - then.travelled)
+            taken *= other.part
             total = total - taken * self._said(other, found)
         self.travel.looked(kind, then)
-        self._lineage.weighed_by(then, look)
-        self._localizer.credit(total)
+        self._lineage.weighed_by(then, look, self._localizer.credit(total))
         seen_then = look._replace(
             log_likelihood=lambda poses: look.log_likelihood(moved_back(poses, then, last))
         )

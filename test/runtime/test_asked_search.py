@@ -301,6 +301,44 @@ def test_a_tracked_vehicle_is_tracked_again_when_a_search_is_cancelled(town, eve
     assert np.hypot(*(after.T_map_base - before.T_map_base)[:2]) == pytest.approx(way, abs=0.6)
 
 
+def test_going_back_is_as_if_there_had_been_no_search(town) -> None:
+    """Spread after 81 m: one step for the whole way would not turn the vehicle (12 % off)."""
+    many = {"filter__particles_min": 2000, "filter__particles_max": 2000}
+    settings = fast_settings(road__enabled=False, **many)
+    way = odometry(81, first_s=8.1, start=(30.0, 0.0, 0.0))
+    spreads = []
+    for search in (None, GlobalStartEvent()):
+        session = Session(town, settings)
+        answers(session, [*odometry(1), initial_pose(), *odometry(30, first_s=5.1)])
+        answers(session, [*([] if search is None else [search]), *way[:-1]])
+        if search is not None:
+            answers(session, [WithdrawEvent(request=search, back=True)])
+        assert estimates(answers(session, way[-1:]))
+        spreads.append(session._localizer.belief.state.pose[0].std(0).numpy())
+    np.testing.assert_allclose(spreads[1], spreads[0], rtol=0.08)
+
+
+def test_nobody_goes_back_beyond_a_place_that_a_search_has_found(town) -> None:
+    """Found by the first search, unsure again: the second one does not lead back beyond it."""
+    session = Session(town, fast_settings())
+    told = answers(session, [*odometry(1), initial_pose(), *odometry(30, first_s=5.1)])
+    here = InitialPoseEvent(
+        stamp_ns=0,
+        T_map_base=estimates(told)[-1].T_map_base,
+        covariance=np.diag([0.5, 0.5, 0.05]) ** 2,
+        told=False,
+    )
+    answers(session, [here])
+    assert session._starts._left is not None
+    found = answers(session, odometry(15, first_s=8.1, start=(30.0, 0.0, 0.0)))
+    assert notes(found, Code.CONVERGED)
+    assert session._starts._left is None
+    session._updates.claims.begin(State.RECOVERING)  # and lost again
+    second = GlobalStartEvent()
+    answers(session, [second, *odometry(5, first_s=9.6, start=(45.0, 0.0, 0.0))])
+    assert not notes(answers(session, [WithdrawEvent(request=second, back=True)]), Code.RESTORED)
+
+
 @pytest.mark.parametrize(
     ("between", "back"),
     [

@@ -123,7 +123,8 @@ def test_a_sharp_late_image_leaves_as_many_particles_as_one_in_time(town) -> Non
     count = localizer.belief.particle_count
     before = localizer.belief.log_weights
     sharp = -0.1 * torch.arange(count, dtype=torch.float32)[None] - before  # leaves 20
-    localizer.credit(sharp)
+    part = localizer.credit(sharp)
+    assert 0.0 < part < 1.0
     assert effective_size(localizer.belief.log_weights).item() == pytest.approx(40.0, rel=0.01)
 
 
@@ -139,7 +140,7 @@ def test_with_draws_between_it_counts_by_the_ancestors(
     )
     credited: list[Tensor] = []
     localizer, last = session._localizer, session._travel.last
-    monkeypatch.setattr(localizer, "credit", credited.append)
+    monkeypatch.setattr(localizer, "credit", lambda found: credited.append(found) or 1.0)
 
     def off(stamp_s: float) -> float:
         """Median distance of what was credited from what is expected, in its spreads."""

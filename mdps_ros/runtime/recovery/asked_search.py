@@ -84,6 +84,11 @@ class AskedSearch:
         return self._over.locked()
 
     @property
+    def begun(self) -> bool:
+        """Whether the session has begun with it."""
+        return self._begun
+
+    @property
     def estimate(self) -> PoseEstimate | None:
         """The newest one of the search; None where there was none yet."""
         return self._estimate
