@@ -87,7 +87,9 @@ class Health:
         self._estimate: PoseEstimate | None = None
         self._since_s: float | None = None
         self._used = self._dropped = 0
-        self._heard_ns = self._worked_ns = 0  # odometry that came, and that was worked on
+        self._heard_ns = 0  # newest odometry
+        self._waiting_ns: int | None = None  # since when odometry waits; None where none does
+        self._worked = False  # whether any odometry was worked on
 
     def know(self, inputs: tuple[Expected, ...], facts: tuple[Condition, ...]) -> None:
         """Tell of other facts and by other limits from now on; names of inputs stay."""
@@ -98,7 +100,7 @@ class Health:
         """The node was activated."""
         with self._lock:
             self._since_s = now_s
-            self._heard_ns = self._worked_ns = 0
+            self._heard_ns, self._waiting_ns, self._worked = 0, None, False
 
     def heard(self, name: str, now_s: float) -> None:
         """A message of an input arrived; one that need not come is not told of."""
@@ -144,14 +146,22 @@ class Health:
     def odometry(self, *, heard_ns: int | None = None, worked_ns: int | None = None) -> None:
         """Odometry of that stamp came, or was worked on."""
         with self._lock:
-            self._heard_ns = self._heard_ns if heard_ns is None else heard_ns
-            self._worked_ns = self._worked_ns if worked_ns is None else worked_ns
+            if heard_ns is not None:
+                self._heard_ns = heard_ns
+                # odometry that paused while nothing waited has left no work behind
+                self._waiting_ns = heard_ns if self._waiting_ns is None else self._waiting_ns
+            if worked_ns is not None:
+                self._worked = True
+                self._waiting_ns = None if worked_ns >= self._heard_ns else worked_ns
 
     @property
     def behind_s(self) -> float:
         """How far the work is behind the newest odometry, s."""
+        waiting_ns = self._waiting_ns
         # before the first odometry was worked on there is nothing to be behind of
-        return max(self._heard_ns - self._worked_ns, 0) * 1e-9 if self._worked_ns else 0.0
+        if waiting_ns is None or not self._worked:
+            return 0.0
+        return max(self._heard_ns - waiting_ns, 0) * 1e-9
 
     def conditions(self, now_s: float) -> tuple[Condition, ...]:
         """All lines, by the same clock as the arrivals."""

@@ -126,6 +126,12 @@ def test_work_that_falls_behind_is_warned_of_with_the_reason() -> None:
     assert found.severity is Severity.WARN
     assert found.text.startswith("12.3 s behind the odometry: a search over a large map")
     assert made.reason(101.0).endswith("; 12.3 s behind the odometry")
+    made.odometry(worked_ns=61_400_000_000)
+    assert made.behind_s == 0.0
+    made.odometry(heard_ns=90_000_000_000)  # after a pause
+    assert made.behind_s == 0.0
+    made.odometry(heard_ns=92_000_000_000)
+    assert made.behind_s == pytest.approx(2.0)
 
 
 def progress(seconds: float, part: float) -> Progress:

@@ -16,7 +16,7 @@ from mdps_ros.models.prior import PosePrior
 from mdps_ros.runtime.events import OdometryEvent
 from mdps_ros.runtime.frames import compose
 from mdps_ros.runtime.localizer import Localizer, Motion
-from mdps_ros.runtime.outputs import Output, SmoothedTrajectory
+from mdps_ros.runtime.outputs import Output, SmoothedTrajectory, State
 from mdps_ros.runtime.session import Session
 from mdps_ros.runtime.smoothing import smoother as runtime_smoother
 from mdps_ros.runtime.smoothing import walk as walk_module
@@ -138,6 +138,22 @@ def test_who_takes_the_smoother_gets_every_frame_and_every_new_belief(town, outp
     found = [one for one in map(smoother.watch, seen) if one is not None]
     assert plain(found) == plain(trajectories(outputs))
     assert Session(town, fast_settings()).take_smoother() is None
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "guessed"])
+def test_frames_tell_whether_the_filter_searches(town, told: bool) -> None:
+    session, seen = Session(town, fast_settings()), []
+    session.watch = seen.append
+    spread = np.diag([0.25, 0.25, 0.01] if told else [64.0, 64.0, 0.01])
+    start = replace(initial_pose(), covariance=spread, told=told)
+    said = estimates(answers(session, [*odometry(1), start, *odometry(20, first_s=5.1)]))
+    frames = [frame for frame in seen if frame is not None]
+    state = State.TRACKING if told else State.GLOBAL
+    for frame, estimate in zip(frames[-10:], said[-10:], strict=True):
+        assert frame.stamp_ns == estimate.stamp_ns
+        assert estimate.state is state
+        assert frame.searching == (not told)
+        assert frame.confirmed == told
 
 
 def test_a_trajectory_tells_its_belief(town, outputs) -> None:
