@@ -42,7 +42,7 @@ class Updates:
         claims: what is claimed of it.
         recent: what was seen last, whatever the belief.
         watch: called with what every update leaves for smoothers, and with None where the filter
-            begins anew; None where nobody wants to know.
+            begins anew, unless it has searched in vain; None where nobody wants to know.
         smoother: smooths in line; None where nobody does.
         stopwatch: times the stages of an update.
     """
@@ -72,6 +72,8 @@ class Updates:
         self.smoother: Smoother | None = None
         self.stopwatch = Stopwatch()
         self._recovery = settings.recovery
+        self._claimed = False  # whether a place of this belief was claimed
+        self._anew = False  # whether the next update is the first one after a search in vain
         self._localizer = localizer
         self._around = Around(settings.runtime.seed, localizer.device)
         self._cameras = cameras
@@ -107,6 +109,7 @@ class Updates:
         """
         self.claims.begin(state, told)
         self._begin(now, travelled)
+        self._claimed = told or state not in SEARCHING
 
     def run(
         self, now: OdometrySample, motion: Motion, image: ImageEvent | None, travelled: float
@@ -122,6 +125,7 @@ class Updates:
         names, notes = self._advance(now, motion, image, travelled)
         with self.stopwatch.stage("summarise"):
             report = self._report(now, names)
+        self._claimed |= self.claims.state is State.TRACKING
         with self.stopwatch.stage("smooth"):
             smoothed = self._smooth(now.stamp_ns)
         lost = self._search(now) if self.claims.state is State.LOST else []
@@ -226,8 +230,11 @@ class Updates:
         if self.watch is None and self.smoother is None:
             return []
         frame = self._localizer.frame(stamp_ns)._replace(
-            searching=self.claims.state in SEARCHING, confirmed=self.claims.confirmed
+            searching=self.claims.state in SEARCHING,
+            confirmed=self.claims.confirmed,
+            anew=self._anew,
         )
+        self._anew = False
         if self.watch is not None:
             self.watch(frame)
         trajectory = None if self.smoother is None else self.smoother.add(frame)
@@ -249,7 +256,7 @@ class Updates:
         self._localizer.start(
             everywhere if near is None else RegionPrior(near, everywhere, self._recovery.elsewhere)
         )
-        self._begin(now)
+        self._begin(now, in_vain=not self._claimed)
         text = "nothing that is known fits any more; "
         if region is None:
             return [Note(Code.LOST, Severity.WARN, text + "started over the whole map")]
@@ -258,9 +265,13 @@ class Updates:
         text += "searching around the last trusted pose first"
         return [Note(Code.LOST, Severity.WARN, text, data)]
 
-    def _begin(self, now: OdometrySample, travelled: float = 0.0) -> None:
+    def _begin(self, now: OdometrySample, travelled: float = 0.0, *, in_vain: bool = False) -> None:
+        """Another belief begins; hindsight goes on behind one that has only searched."""
         self.travel.begin(now, travelled)
         self._lineage.forget()
+        self._claimed, self._anew = False, in_vain
+        if in_vain:
+            return
         if self.smoother is not None:
             self.smoother.forget()
         if self.watch is not None:

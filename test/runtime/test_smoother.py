@@ -156,6 +156,32 @@ def test_frames_tell_whether_the_filter_searches(town, told: bool) -> None:
         assert frame.confirmed == told
 
 
+@pytest.mark.parametrize("claimed", [True, False])
+def test_hindsight_goes_on_behind_a_search_in_vain_and_not_behind_a_claim(
+    town, claimed: bool
+) -> None:
+    session, seen = Session(town, fast_settings(**SMOOTHING)), []
+    smoother = session.take_smoother()
+    assert smoother is not None
+    session.watch = seen.append
+    spread = np.diag([0.25, 0.25, 0.01] if claimed else [64.0, 64.0, 0.01])
+    start = replace(initial_pose(), covariance=spread, told=claimed)
+    answers(session, [*odometry(1), start, *odometry(20, first_s=5.1)])
+    assert session._updates.claims.state is (State.TRACKING if claimed else State.GLOBAL)
+    before = len(seen)
+    session._updates._search(session._odometry.newest)
+    answers(session, odometry(20, first_s=7.1, start=(20.0, 0.0, 0.0)))
+    after = seen[before:]
+    assert (after[0] is None) == claimed
+    first, *rest = [frame for frame in after if frame is not None]
+    assert first.anew != claimed
+    assert not any(frame.anew for frame in rest)
+    told = [found for found in map(smoother.watch, seen) if found is not None]
+    assert [found.belief for found in told] == sorted(found.belief for found in told)
+    assert told[-1].belief == told[0].belief + 1
+    assert (told[-1].stamps_ns[0] < first.stamp_ns) == (not claimed)
+
+
 def test_a_trajectory_tells_its_belief(town, outputs) -> None:
     assert {trajectory.belief for trajectory in trajectories(outputs)} == {1}
     session = Session(town, fast_settings(**SMOOTHING))

@@ -45,6 +45,7 @@ class FilterFrame(NamedTuple):
             map, or None for those poses.
         searching: whether no place was claimed, and none of this belief had been until then.
         confirmed: whether nothing was against a claim; else the session told less of the belief.
+        anew: whether it is the first one of another belief, after a search in vain.
     """
 
     stamp_ns: int
@@ -55,6 +56,7 @@ class FilterFrame(NamedTuple):
     score: PoseScore
     searching: bool = False
     confirmed: bool = True
+    anew: bool = False
 
     def thinned(self, count: int) -> FilterFrame:
         """A copy with at most `count` particles in each belief."""

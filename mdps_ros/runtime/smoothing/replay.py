@@ -17,8 +17,8 @@ def smooth_replay(
     """Beliefs of all frames given the whole drive, newest first, as they come about.
 
     Args:
-        frames: oldest first, at least one, of a filter that was not started anew between them;
-            `smoother.compact` makes them small.
+        frames: oldest first, at least one, of a filter that was not started anew between them,
+            unless it had searched in vain; `smoother.compact` makes them small.
         seed: of the filter.
         setup: of the walk; `setup.pass_setup` makes the one of a filter's settings.
     """

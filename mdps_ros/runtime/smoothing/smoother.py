@@ -109,6 +109,7 @@ class Smoother:
 
     def remember(self, frame: FilterFrame) -> bool:
         """Remember a frame, newer than those before it; whether a walk is due with it."""
+        self._belief += frame.anew
         self._stations.append(Station(compact(frame), self._setup))
         self._waiting += 1
         if self._waiting < self._stride:
