@@ -38,7 +38,7 @@ def test_the_script_for_machines_without_ros_does_what_the_page_says(
         return ran.stdout
 
     assert "successful=True" in look("set", "map_error.sd", "2.0")
-    assert "it has not begun (waiting_for: no odom for" in look("search")
+    assert "it has used no frame yet (waiting_for: no odom for" in look("search")
     assert "success=True" in look("lifecycle", "deactivate")
     assert "success=True" in look("lifecycle", "activate")
     with pytest.raises(subprocess.TimeoutExpired) as ended:  # it looks until it is ended

@@ -102,7 +102,7 @@ def test_the_way_can_be_asked_for_as_the_filter_and_as_the_smoother_saw_it(
 
     assert partner.until(lambda: costs), node.text
     cost = costs[-1]
-    assert list(cost.stages) == ["move and weigh", "smooth", "summarise"]
+    assert list(cost.stages) == ["move and weigh", "summarise", "smooth"]
     assert 0.0 < sum(cost.stage_ms) <= cost.update_ms
     assert cost.particles >= cost.effective_particles > 0.0
     assert cost.device_bytes == 0
